@@ -1,0 +1,37 @@
+# `make demo` and `make test` need only Python 3.11 or newer and make; they fetch the rest themselves.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help demo test lint format lock bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C ends it (ARGS="--lifetime 30s")
+	@.ci/setup run
+	@$(BIN)/rotator demo $(ARGS)
+
+test: ## every test, against the real servers (ARGS="-k name")
+	@.ci/setup dev
+	@$(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+
+lint: ## format, lint, types, and the arrows between the rooms
+	@.ci/setup dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: ## rewrite the files as `make lint` wants them
+	@.ci/setup dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## make the locks anew from pyproject.toml
+	@.ci/setup dev
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev -c requirements.lock -o requirements-dev.lock
+	@cd tests/authserver && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
+
+clean: ## remove everything that the other targets made
+	rm -rf .venv tests/authserver/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
