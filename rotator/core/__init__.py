@@ -1,0 +1,1 @@
+"""What a rotation is: values, decisions, ports, errors and the pass. Standard library only."""

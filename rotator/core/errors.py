@@ -1,0 +1,332 @@
+"""Everything that can go wrong with a credential, as one closed table and one exception.
+
+A code is what logs, metrics and users see, so its name never changes. The table answers the two questions that
+matter: does another try make sense, and what does a person do about it. Foreign exceptions are translated where they
+arise and go no further; a `RotationError` carries a code and a sentence that holds no secret and no foreign text.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """One kind of failure: its stable name, whether trying again makes sense, what it means and how to mend it."""
+
+    def __init__(self, text: str, retryable: bool, meaning: str, cure: str) -> None:  # noqa: FBT001  rows of a table
+        self.text = text
+        self.retryable = retryable
+        self.meaning = meaning
+        self.cure = cure
+
+    # Vault and OpenBao
+    VAULT_UNAVAILABLE = (
+        "vault_unavailable",
+        True,
+        "Vault could not be reached, is sealed, has no leader, or did not answer in time.",
+        "Look at `bao status`; rotator goes on by itself once Vault answers.",
+    )
+    VAULT_THROTTLED = (
+        "vault_throttled",
+        True,
+        "Vault refused the request because of a rate limit quota.",
+        "Raise the quota for rotator's requests, or list fewer credentials here.",
+    )
+    VAULT_TLS = (
+        "vault_tls",
+        True,
+        "The TLS connection to Vault could not be trusted.",
+        "Check vault.ca_file, the server's certificate and its host name.",
+    )
+    VAULT_LOGIN_REFUSED = (
+        "vault_login_refused",
+        False,
+        "Vault refused the login itself.",
+        "Put a valid token, role id or secret id into the file that vault.auth names; no restart is needed.",
+    )
+    VAULT_DENIED = (
+        "vault_denied",
+        False,
+        "The Vault token is good, but its policies do not allow this path.",
+        "Add the missing capability, which the message names, to rotator's policy.",
+    )
+    VAULT_MALFORMED = (
+        "vault_malformed",
+        True,
+        "Vault's answer is not what its API documents.",
+        "See what stands between rotator and Vault: a proxy or a load balancer that answers in its place.",
+    )
+    VAULT_REDIRECTED = (
+        "vault_redirected",
+        False,
+        "Vault answered with a redirect to a host that the configuration does not name.",
+        "Set vault.address to the address that the redirect names, if that is your Vault.",
+    )
+    MOUNT_MISSING = (
+        "mount_missing",
+        False,
+        "No KV secrets engine is mounted where the path points.",
+        "Check the path with `bao kv get`; `bao secrets list` shows the mounts.",
+    )
+    SECRET_MISSING = (
+        "secret_missing",
+        False,
+        "There is nothing at the path that should hold the client credentials.",
+        "Write client_id and client_secret there: `bao kv put PATH client_id=… client_secret=…`.",
+    )
+    SECRET_DELETED = (
+        "secret_deleted",
+        False,
+        "The newest version of the client credentials has been deleted.",
+        "`bao kv undelete -versions=N PATH`, or write a new version.",
+    )
+    SECRET_MALFORMED = (
+        "secret_malformed",
+        False,
+        "The document with the client credentials lacks a field, or holds one that cannot be used.",
+        "Store client_id and client_secret as non-empty strings, or name your fields in source.fields.",
+    )
+
+    # The token endpoint: transport
+    PROVIDER_UNREACHABLE = (
+        "provider_unreachable",
+        True,
+        "No connection to the token endpoint could be made, or it broke before an answer came.",
+        "Check token_url, DNS and the network; rotator keeps trying.",
+    )
+    PROVIDER_TIMEOUT = (
+        "provider_timeout",
+        True,
+        "The token endpoint did not answer whole within the deadline.",
+        "Ask the provider; providers.NAME.timeout sets the deadline.",
+    )
+    PROVIDER_TLS = (
+        "provider_tls",
+        True,
+        "The TLS connection to the token endpoint could not be trusted.",
+        "Check the provider's certificate, its host name in token_url, and providers.NAME.ca_file.",
+    )
+    PROVIDER_UNAVAILABLE = (
+        "provider_unavailable",
+        True,
+        "The token endpoint answered that it cannot serve now (5xx).",
+        "Ask the provider; rotator keeps trying.",
+    )
+    PROVIDER_THROTTLED = (
+        "provider_throttled",
+        True,
+        "The token endpoint asks for fewer requests (429).",
+        "Lower providers.NAME.rate_limit, or have the limit raised.",
+    )
+    PROVIDER_REDIRECTED = (
+        "provider_redirected",
+        False,
+        "The token endpoint answered with a redirect, which is never followed: it would carry the secret elsewhere.",
+        "Set token_url to the address that serves tokens itself.",
+    )
+    PROVIDER_REFUSED = (
+        "provider_refused",
+        False,
+        "The token endpoint refused the request without one of the error codes of RFC 6749.",
+        "Check token_url, and try the same request with curl.",
+    )
+
+    # The token endpoint: RFC 6749 section 5.2 and RFC 8707 section 2
+    INVALID_CLIENT = (
+        "invalid_client",
+        False,
+        "The authorization server does not know this client id, or the client secret is wrong.",
+        (
+            "Write the right secret to the source path; rotator notices within seconds. "
+            'A server that does not form-decode the Basic header needs basic_encoding = "raw".'
+        ),
+    )
+    INVALID_REQUEST = (
+        "invalid_request",
+        False,
+        "The authorization server finds the request malformed.",
+        "Check scope, audience, resource and parameters against the provider's documentation.",
+    )
+    INVALID_GRANT = (
+        "invalid_grant",
+        False,
+        "The authorization server does not accept the grant.",
+        "Check the grant and the client's registration at the provider.",
+    )
+    UNAUTHORIZED_CLIENT = (
+        "unauthorized_client",
+        False,
+        "This client may not use this grant.",
+        "Allow the grant in the client's registration at the provider.",
+    )
+    UNSUPPORTED_GRANT_TYPE = (
+        "unsupported_grant_type",
+        False,
+        "The authorization server does not offer this grant.",
+        "Choose a grant that the provider offers.",
+    )
+    INVALID_SCOPE = (
+        "invalid_scope",
+        False,
+        "The scope is unknown, malformed, or more than this client may have.",
+        "Check scope, or have the client's registration widened.",
+    )
+    INVALID_TARGET = (
+        "invalid_target",
+        False,
+        "The resource or audience is unknown to the authorization server.",
+        "Check resource and audience.",
+    )
+
+    # Answers that are not published
+    ANSWER_TRUNCATED = (
+        "answer_truncated",
+        True,
+        "The answer ended before it was complete.",
+        "Usually a passing network fault; if it stays, look at the proxies in between.",
+    )
+    ANSWER_STATUS = (
+        "answer_status",
+        True,
+        "The answer's HTTP status is none that a token endpoint gives.",
+        "Check that token_url is the token endpoint.",
+    )
+    ANSWER_TOO_LARGE = (
+        "answer_too_large",
+        True,
+        "The answer is larger than any token response.",
+        "Check that token_url is the token endpoint.",
+    )
+    ANSWER_NOT_JSON = (
+        "answer_not_json",
+        True,
+        "The answer is not a JSON object in UTF-8.",
+        "Check that token_url is the token endpoint and no login page or proxy answers in its place.",
+    )
+    ANSWER_CONTRADICTORY = (
+        "answer_contradictory",
+        False,
+        "The answer says a thing twice, or an error and a token at once.",
+        "Report it to the provider: RFC 6749 section 5 allows no such answer.",
+    )
+    TOKEN_MISSING = (
+        "token_missing",
+        False,
+        "The answer carries no access_token, or one that is no string.",
+        "Check that token_url is the token endpoint.",
+    )
+    TOKEN_INVALID = (
+        "token_invalid",
+        False,
+        "The access token has characters that RFC 6750 section 2.1 forbids, or is too large to be delivered.",
+        "Report it to the provider.",
+    )
+    TOKEN_TYPE_UNSUPPORTED = (
+        "token_type_unsupported",
+        False,
+        "The answer's token_type is missing or is not Bearer, and a client must not use such a token.",
+        "Ask the provider for bearer tokens; assume_bearer = true accepts an answer without token_type.",
+    )
+    LIFETIME_MISSING = (
+        "lifetime_missing",
+        False,
+        "The answer says nothing about the token's lifetime.",
+        "Set providers.NAME.assumed_lifetime to what the provider's documentation says.",
+    )
+    LIFETIME_INVALID = (
+        "lifetime_invalid",
+        False,
+        "The token's lifetime is zero, negative or no number.",
+        "Report it to the provider.",
+    )
+    SCOPE_NARROWER = (
+        "scope_narrower",
+        False,
+        "The granted scope is narrower than the one asked for.",
+        "Widen the client's registration, ask for less, or set accept_narrower_scope = true.",
+    )
+    EXPIRED_ON_ARRIVAL = (
+        "expired_on_arrival",
+        True,
+        "The token had already expired when its answer arrived.",
+        "The provider is slow, or hands out a cached token until its end.",
+    )
+
+    # Sinks
+    SINK_FOREIGN = (
+        "sink_foreign",
+        False,
+        "The sink holds data that rotator did not write.",
+        "Choose another path, or hand this one over as the message says.",
+    )
+    SINK_CONFLICT = (
+        "sink_conflict",
+        True,
+        "Somebody else wrote to the path at the same moment, twice.",
+        "Let one writer only own the path.",
+    )
+    FILE_NO_SPACE = (
+        "file_no_space",
+        True,
+        "The file system is full, or a quota is used up.",
+        "Free space there; the old file stays in place meanwhile.",
+    )
+    FILE_READ_ONLY = (
+        "file_read_only",
+        True,
+        "The file system is mounted read-only.",
+        "Mount it for writing; the old file stays in place meanwhile.",
+    )
+    FILE_IO = (
+        "file_io",
+        True,
+        "The file system reported an error.",
+        "Look at the kernel's log; the old file stays in place meanwhile.",
+    )
+    FILE_DENIED = (
+        "file_denied",
+        False,
+        "The file or its directory may not be written by this user.",
+        "Give rotator's user write permission on the directory.",
+    )
+    FILE_DIRECTORY_MISSING = (
+        "file_directory_missing",
+        True,
+        "The directory of the file does not exist.",
+        "Create it, with the owner and mode that the consumers need.",
+    )
+    FILE_UNSAFE = (
+        "file_unsafe",
+        False,
+        "Writing there would not be safe: the directory is open to others, or the target is no plain file.",
+        "Do as the message says.",
+    )
+    FILE_OWNER = (
+        "file_owner",
+        False,
+        "The configured owner or group does not exist or may not be given by this user.",
+        "Create the user or group, or run rotator with the right to give files away.",
+    )
+
+    INTERNAL = (
+        "internal",
+        True,
+        "rotator itself failed in a way that nobody foresaw.",
+        "Report it with the log line; the other credentials are not touched.",
+    )
+
+
+class RotationError(Exception):
+    """A failure of one credential at one step.
+
+    Args:
+        code: What kind it is.
+        detail: One sentence for a person: what, where, what was found, what was wanted. No secrets, no foreign text.
+        retry_after: Seconds that the other side asked us to wait, already clamped; None if it did not say.
+    """
+
+    def __init__(self, code: Code, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{code.text}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after

@@ -1,0 +1,86 @@
+"""The seams between deciding and doing. Each docstring is the contract that `rotator.testing` checks.
+
+All methods raise `RotationError` and nothing else, hold no lock across calls, bring their own deadline, and may be
+cancelled at any await without leaving anything half done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rotator.core.model import ClientCredentials, Grant, Moment, Secret, TokenRecord
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now(self) -> Moment:
+        """Both clocks, read at the same moment."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`; it may return earlier or later when the machine was suspended."""
+
+
+class Source(Protocol):
+    """Where client credentials are kept."""
+
+    async def read(self) -> ClientCredentials:
+        """The credentials as stored now.
+
+        Two reads of the same stored document give the same version; a changed document gives another one.
+
+        Raises:
+            RotationError: SECRET_MISSING, SECRET_DELETED or SECRET_MALFORMED when the document is not usable;
+                VAULT_* or FILE_* when it could not be looked at.
+        """
+
+
+class TokenEndpoint(Protocol):
+    """Where tokens are minted (RFC 6749 section 3.2)."""
+
+    async def mint(self, client_id: str, secret: Secret) -> Grant:
+        """Ask once for a token: one request on the wire, no other encoding or authentication method tried.
+
+        Raises:
+            RotationError: PROVIDER_*, an error code of RFC 6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*,
+                SCOPE_NARROWER when the answer must not be published.
+        """
+
+
+class Sink(Protocol):
+    """Where consumers find the token."""
+
+    @property
+    def name(self) -> str:
+        """Kind and place, unique among the sinks of one rotator: `vault:secret/tokens/billing`."""
+
+    @property
+    def kind(self) -> str:
+        """`vault`, `file`, …"""
+
+    async def read(self) -> TokenRecord | None:
+        """What the sink holds now; None when it holds nothing, or nothing whole.
+
+        Raises:
+            RotationError: SINK_FOREIGN when it holds what rotator did not write; VAULT_* or FILE_* when it could
+                not be looked at.
+        """
+
+    async def write(self, record: TokenRecord) -> TokenRecord:
+        """Replace what the sink holds, whole or not at all, and return what it holds afterwards.
+
+        That is `record`, or the record of another writer with the same inputs that was found to expire later: a
+        token is never replaced by a worse one.
+
+        Raises:
+            RotationError: SINK_FOREIGN, SINK_CONFLICT, VAULT_*, FILE_*. What the sink held before is still there, or
+                `record` is; the next `read` tells.
+        """
+
+
+class Journal(Protocol):
+    """Where events are told. Neither blocks nor raises."""
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Tell one event of the closed list in docs/events.md. Fields hold no secrets."""
