@@ -234,6 +234,10 @@ def _rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+EARLIEST_RENEWAL = 0.5
+"""Share of the lifetime: a token is lived to its half at least, or each renewal would bring the next one nearer."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialSpec:
     """One credential as the operator wants it.
@@ -251,6 +255,16 @@ class CredentialSpec:
     identity: tuple[tuple[str, str], ...]
     renew_at: float = 0.5
     recheck_interval: float = 60.0
+
+    @property
+    def lead_is_clamped(self) -> bool:
+        """Whether `renew_at` asks for a lead of more than half the lifetime, which is not given."""
+        return self.renew_at < EARLIEST_RENEWAL
+
+    @property
+    def renewal_share(self) -> float:
+        """The share of the lifetime that applies: `renew_at`, but never less than half."""
+        return max(self.renew_at, EARLIEST_RENEWAL)
 
     def inputs(self, credentials: ClientCredentials) -> str:
         """Digest of what makes a token wrong when it changes: the identity, the client id and the secret's version."""

@@ -1,0 +1,281 @@
+"""When to mint, when to deliver, when to come back, and why: pure functions of what was observed.
+
+`decide` is the only place that answers "is it due?" and "when do I come back?". Nothing here reads a clock, draws a
+random number, logs or does I/O: the same question always gets the same answer. `now` and all instants are seconds on
+the elapsed clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import Code
+from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
+
+if TYPE_CHECKING:
+    from rotator.core.model import BearerToken, CredentialSpec
+
+SPREAD = 0.1
+"""Share of the lifetime over which renewals are spread, one-sided and early, so that equal tokens part company."""
+
+MINT_INTERVAL = 5.0
+"""Seconds between two tokens of one credential, however short they live."""
+
+RETRY_BASE, RETRY_FLOOR, RETRY_CAP, RETRY_SHARE = 1.0, 2.0, 30.0, 0.1
+"""Backoff after a failure that may pass: doubles from the base; never above the cap or a tenth of the life left."""
+
+PARKED_FIRST, PARKED_CAP, PARKED_LOOK = 60.0, 300.0, 5.0
+"""The slow lane after a refusal: 60 s doubling to 5 min, looking for a changed secret every 5 s."""
+
+FRESH_SECRET_GRACE, FRESH_SECRET_RETRY = 120.0, 10.0
+"""Seconds for which a refusal of a secret that has just changed counts as passing, and between tries meanwhile.
+
+Some providers need up to two minutes until every node of theirs knows a new secret.
+"""
+
+FIRST_LOOKS = 3
+"""So many failed looks at a sink are waited for before a token is minted that the sink may well hold."""
+
+SAME_EXPIRY = 2.0
+"""Two wall times of one token that differ by more than this many seconds mean that the wall clock was set."""
+
+
+class Reason(StrEnum):
+    """Why a decision was taken; what logs, metrics and tests see."""
+
+    ABSENT = "absent"
+    INPUTS_CHANGED = "inputs_changed"
+    NEARING_EXPIRY = "nearing_expiry"
+    SINK_BEHIND = "sink_behind"
+    FORCED = "forced"
+    NOT_DUE = "not_due"
+    BACKING_OFF = "backing_off"
+    PARKED = "parked"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Ask the provider for a token now."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Write this token to these sinks now."""
+
+    token: BearerToken
+    sinks: tuple[str, ...]
+    reason: Reason = Reason.SINK_BEHIND
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until`. THROTTLED and not later than now: a token is due and the gate has to open."""
+
+    until: float
+    reason: Reason
+
+
+Decision = Mint | Deliver | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next mint: when it may happen, and why then."""
+
+    at: float
+    reason: Reason
+
+
+def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Decision:
+    """The next thing to do for one credential."""
+    best = best_token(seen, now)
+    plan = next_mint(spec, seen, around, now)
+    if plan.at <= now and around.may_mint:
+        return Mint(plan.reason)
+    retries = {} if best is None else _deliveries(spec, seen, best, around)
+    due = tuple(name for name, at in retries.items() if at <= now)
+    if best is not None and due:
+        return Deliver(best, due)
+    if plan.at <= now:
+        return Wait(now, Reason.THROTTLED)
+    wakes = [plan.at, _next_look(spec, seen, plan), *retries.values()]
+    if best is not None and plan.at > best.expires:
+        wakes.append(best.expires)
+    return Wait(max(now, min(wakes)), plan.reason)
+
+
+def best_token(seen: Observation, now: float) -> BearerToken | None:
+    """The token to live by: of those that are still good and were minted from today's inputs, the longest-lived."""
+    good = [t for t in tokens(seen) if t.expires > now and seen.inputs in (None, t.inputs)]
+    return max(good, key=lambda token: token.expires, default=None)
+
+
+def tokens(seen: Observation) -> list[BearerToken]:
+    """Every token that is known, each once. What is known of the one in hand outweighs what sinks say of it."""
+    held = [view.holds for view in seen.sinks.values() if view.holds is not None]
+    newest_knowledge = held if seen.in_hand is None else [*held, seen.in_hand]
+    return list({token.fingerprint: token for token in newest_knowledge}.values())
+
+
+def remaining(seen: Observation, now: float) -> float:
+    """Seconds for which consumers are still served, by whatever token; 0 when none is good."""
+    return max((token.remaining(now) for token in tokens(seen) if token.expires > now), default=0.0)
+
+
+def next_mint(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
+    """When the next token request may be sent, and why not before."""
+    wanted = _wanted(spec, seen, now)
+    held = _held_back(spec, seen, around, now)
+    if wanted.at >= held.at:
+        return wanted
+    # Nothing holds back once its time has come: what is left to tell is why the token is wanted.
+    return held if held.at > now else Plan(held.at, wanted.reason)
+
+
+def _wanted(spec: CredentialSpec, seen: Observation, now: float) -> Plan:
+    if seen.forced:
+        return Plan(NEVER, Reason.FORCED)
+    best = best_token(seen, now)
+    if best is not None:
+        return Plan(_renewal(spec, seen, best), Reason.NEARING_EXPIRY)
+    known = tokens(seen)
+    if not known:
+        return Plan(NEVER, Reason.ABSENT)
+    expired = any(seen.inputs in (None, token.inputs) for token in known)
+    return Plan(NEVER, Reason.NEARING_EXPIRY if expired else Reason.INPUTS_CHANGED)
+
+
+def _renewal(spec: CredentialSpec, seen: Observation, best: BearerToken) -> float:
+    due = renewal_due(spec, best)
+    if seen.stalled_at < due:
+        return due
+    # The provider handed out nothing better last time. Ask again when half of what was left then is gone, so that
+    # a server which caches its tokens is asked seldom early and often towards the end.
+    left = best.expires - seen.stalled_at
+    return min(best.expires, seen.stalled_at + max(MINT_INTERVAL, left / 2))
+
+
+def renewal_due(spec: CredentialSpec, token: BearerToken) -> float:
+    """When a token's successor is due: at `renew_at` of its life or, by its share of the spread, a little earlier."""
+    early = SPREAD * spread(spec.name, token.fingerprint)
+    return token.issued.elapsed + token.lifetime * (spec.renewal_share - early)
+
+
+def spread(*parts: str) -> float:
+    """A number from 0 up to but not including 1 that is always the same for the same parts, and even over many."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return int.from_bytes(digest[:6]) / 2**48
+
+
+def _held_back(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
+    """What forbids a token request, and until when."""
+    holds = [
+        Plan(around.provider_opens_at, Reason.THROTTLED),
+        Plan(seen.requested_at + MINT_INTERVAL, Reason.THROTTLED),
+        _retry(spec, seen, around),
+    ]
+    if best_token(seen, now) is None and not seen.forced:
+        holds += [
+            Plan(retry_due(spec, failure, 0.0), Reason.BACKING_OFF)
+            for failure in _unseen(seen)
+            if failure.count < FIRST_LOOKS
+        ]
+    return max(holds, key=lambda plan: plan.at)
+
+
+def _unseen(seen: Observation) -> list[Failure]:
+    """Why sinks that may well hold a good token could not be looked at yet."""
+    failures = [view.failure for view in seen.sinks.values() if not view.looked]
+    return [failure for failure in failures if failure is not None and failure.code.retryable]
+
+
+def _retry(spec: CredentialSpec, seen: Observation, around: Surroundings) -> Plan:
+    failure = seen.failure
+    if failure is None or seen.forced or failure.inputs != seen.inputs:
+        return Plan(NEVER, Reason.BACKING_OFF)
+    if is_parked(seen):
+        return Plan(_parked_until(spec, failure), Reason.PARKED)
+    if not failure.code.retryable:
+        return Plan(failure.at + FRESH_SECRET_RETRY, Reason.BACKING_OFF)
+    if failure.at < _recovered(failure, around):
+        return Plan(NEVER, Reason.BACKING_OFF)
+    return Plan(retry_due(spec, failure, remaining(seen, failure.at)), Reason.BACKING_OFF)
+
+
+def is_parked(seen: Observation) -> bool:
+    """Whether the last mint was refused in a way that only a person, or a new secret, can change."""
+    failure = seen.failure
+    if failure is None or failure.code.retryable:
+        return False
+    young = failure.at - seen.inputs_changed_at < FRESH_SECRET_GRACE
+    return not (failure.code is Code.INVALID_CLIENT and young)
+
+
+def _recovered(failure: Failure, around: Surroundings) -> float:
+    from_store = failure.stage in (Stage.READ, Stage.DELIVER)
+    return around.store_recovered_at if from_store else around.provider_recovered_at
+
+
+def retry_due(spec: CredentialSpec, failure: Failure, left: float) -> float:
+    """When to try again after a failure that may pass, `left` seconds of life being left when it happened.
+
+    Full jitter, derived and not drawn: anywhere between the floor and the doubled base, under the cap.
+    """
+    ceiling = min(RETRY_CAP, left * RETRY_SHARE, RETRY_BASE * 2.0 ** min(failure.count, 16))
+    drawn = ceiling * spread(spec.name, failure.stage, str(failure.count))
+    return failure.at + max(RETRY_FLOOR, drawn)
+
+
+def _parked_until(spec: CredentialSpec, failure: Failure) -> float:
+    ceiling = min(PARKED_CAP, PARKED_FIRST * 2.0 ** min(failure.count - 1, 16))
+    drawn = ceiling * (0.5 + 0.5 * spread(spec.name, failure.stage, str(failure.count)))
+    return failure.at + max(PARKED_FIRST, drawn)
+
+
+def _deliveries(spec: CredentialSpec, seen: Observation, best: BearerToken, around: Surroundings) -> dict[str, float]:
+    """The sinks that do not hold the best token, and when each is next written to."""
+    return {name: _delivery_due(spec, view, best, around) for name, view in seen.sinks.items() if is_behind(view, best)}
+
+
+def is_behind(view: SinkView, best: BearerToken) -> bool:
+    """Whether a sink holds another token than `best`, or the same one dated by a wall clock that has since been set."""
+    held = view.holds
+    if held is None or held.fingerprint != best.fingerprint:
+        return True
+    apart = (held.issued.wall - best.issued.wall).total_seconds() + held.lifetime - best.lifetime
+    return abs(apart) > SAME_EXPIRY
+
+
+def _delivery_due(spec: CredentialSpec, view: SinkView, best: BearerToken, around: Surroundings) -> float:
+    failure = view.failure
+    if failure is None or failure.at < _recovered(failure, around):
+        return NEVER
+    return retry_sink(spec, failure, best.remaining(failure.at))
+
+
+def retry_sink(spec: CredentialSpec, failure: Failure, left: float) -> float:
+    """When a sink that failed is written to again, `left` seconds of life being left when it did."""
+    return retry_due(spec, failure, left) if failure.code.retryable else _parked_until(spec, failure)
+
+
+def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan) -> float:
+    """When source and sinks are looked at again although nothing else is due.
+
+    A parked credential looks often, so that a repaired secret is found within seconds.
+    """
+    interval = min(PARKED_LOOK, spec.recheck_interval) if plan.reason is Reason.PARKED else spec.recheck_interval
+    retries = [retry_due(spec, failure, 0.0) for failure in _unseen(seen)]
+    return min([seen.looked_at + interval, *retries])
+
+
+def look_due(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> bool:
+    """Whether source and sinks are to be looked at now."""
+    if seen.looked_at < around.store_recovered_at:
+        return True
+    return _next_look(spec, seen, next_mint(spec, seen, around, now)) <= now

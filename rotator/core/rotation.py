@@ -1,0 +1,309 @@
+"""One pass for one credential: look, decide, act, look again, until there is nothing left to do.
+
+The pass does and never decides; `policy.decide` decides and never does. All state is one `Observation`. A failure of a
+source, an endpoint or a sink becomes a `Failure` at one border, `_attempt`, and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from rotator.core import policy
+from rotator.core.chronicle import Chronicle
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import BearerToken, TokenRecord, fingerprint
+from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
+from rotator.core.policy import Deliver, Mint, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from rotator.core.model import ClientCredentials, CredentialSpec, Grant
+    from rotator.core.policy import Decision, Reason
+    from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
+
+T = TypeVar("T")
+
+FRESH_READ = 1.0
+"""Seconds for which credentials that were just read need not be read again before a mint."""
+
+
+class Rotation:
+    """One credential: where its secret is, where its tokens come from and where they go.
+
+    Args:
+        spec: What the operator wants.
+        source: Where the client credentials are.
+        endpoint: Where tokens are minted.
+        sinks: Where consumers find the token; their names are unique.
+        clock: Time.
+        journal: Where changes are told.
+    """
+
+    def __init__(
+        self,
+        spec: CredentialSpec,
+        source: Source,
+        endpoint: TokenEndpoint,
+        sinks: Sequence[Sink],
+        clock: Clock,
+        journal: Journal,
+    ) -> None:
+        self.spec = spec
+        self.seen = Observation(sinks={sink.name: SinkView() for sink in sinks})
+        self._source = source
+        self._endpoint = endpoint
+        self._sinks = {sink.name: sink for sink in sinks}
+        self._clock = clock
+        self._told = Chronicle(spec, journal)
+        self._credentials: ClientCredentials | None = None
+        self._read_at = NEVER
+
+    def force(self) -> None:
+        """Ask for a mint in the next pass although none may be due."""
+        self.seen = replace(self.seen, forced=True)
+
+    def clock_was_set(self) -> None:
+        """The wall clock was stepped: date the held token anew, so that the sinks get the true time of its end."""
+        now = self._clock.now()
+        best = policy.best_token(self.seen, now.elapsed)
+        if best is not None:
+            issued = replace(best.issued, wall=now.at(best.issued.elapsed))
+            self.seen = replace(self.seen, in_hand=replace(best, issued=issued))
+
+    @property
+    def served_until(self) -> float:
+        """Until when consumers are served, on the elapsed clock: what the queues are ordered by."""
+        return max((token.expires for token in policy.tokens(self.seen)), default=NEVER)
+
+    async def run(self, around: Surroundings) -> Wait:
+        """One pass: at most one mint, as many deliveries as are due.
+
+        Returns:
+            When to come back and why. THROTTLED and not later than now: a token is due, and `around.may_mint` was
+            not given or is used up.
+        """
+        if policy.look_due(self.spec, self.seen, around, self._elapsed()):
+            await self._look(around)
+        while True:
+            match policy.decide(self.spec, self.seen, around, self._elapsed()):
+                case Mint(reason):
+                    await self._mint(reason, around)
+                    around = replace(around, may_mint=False)
+                case Deliver(token, names):
+                    await asyncio.gather(*(self._deliver(self._sinks[name], token, around) for name in names))
+                case Wait() as wait:
+                    self._tell_expiry()
+                    return wait
+
+    async def foresee(self, around: Surroundings) -> Decision:
+        """What a pass would do first now: looks, and does nothing."""
+        await self._look(around)
+        return policy.decide(self.spec, self.seen, around, self._elapsed())
+
+    async def _look(self, around: Surroundings) -> None:
+        """Read the source and every sink."""
+        await asyncio.gather(self._read_source(), *(self._look_at(sink) for sink in self._sinks.values()))
+        now = self._clock.now()
+        self.seen = replace(self.seen, looked_at=now.elapsed)
+        best = policy.best_token(self.seen, now.elapsed)
+        if best is not None and best is not self.seen.in_hand:
+            self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now.elapsed), now)
+
+    async def _look_at(self, sink: Sink) -> None:
+        record = await self._attempt(sink.read())
+        view = self.seen.sinks[sink.name]
+        if not isinstance(record, RotationError):
+            failure = view.failure if view.looked else None
+            self._set_view(sink, SinkView(holds=self._known(record), looked=True, failure=failure))
+        elif not record.code.retryable:
+            self._sink_failed(sink, self._failure(record, Stage.DELIVER, view.failure))
+        elif not view.looked:
+            self._set_view(sink, replace(view, failure=self._failure(record, Stage.READ, view.failure)))
+
+    def _known(self, record: TokenRecord | None) -> BearerToken | None:
+        """The token of a record; its life as we know it when we have seen it before, whatever the wall clock did."""
+        if record is None:
+            return None
+        read = record.token(self._clock.now())
+        for token in policy.tokens(self.seen):
+            if token.fingerprint == read.fingerprint:
+                issued = replace(read.issued, elapsed=token.issued.elapsed)
+                return replace(read, issued=issued, lifetime=token.lifetime)
+        return read
+
+    async def _read_source(self) -> RotationError | None:
+        """Read the credentials; return why there are none to mint from.
+
+        While the store cannot be asked, those read last still serve. Once it says that they are gone, they do not.
+        """
+        read = await self._attempt(self._source.read())
+        if isinstance(read, RotationError):
+            return None if read.code.retryable and self._credentials is not None else read
+        inputs = self.spec.inputs(read)
+        changed = self.seen.inputs not in (None, inputs)
+        failure = self.seen.failure
+        self.seen = replace(
+            self.seen,
+            inputs=inputs,
+            inputs_changed_at=self._elapsed() if changed else self.seen.inputs_changed_at,
+            failure=None if failure is not None and failure.stage is Stage.READ else failure,
+        )
+        self._credentials = read
+        self._read_at = self._elapsed()
+        return None
+
+    async def _mint(self, reason: Reason, around: Surroundings) -> None:
+        fresh = self._elapsed() - self._read_at < FRESH_READ
+        unreadable = None if fresh else await self._read_source()
+        if unreadable is not None or self._credentials is None:
+            self._mint_failed(unreadable or RotationError(Code.INTERNAL, "no credentials were read"), around)
+            return
+        grant = await self._grant(self._credentials)
+        if isinstance(grant, RotationError):
+            self._mint_failed(grant, around)
+        else:
+            self._take(grant, reason, around)
+
+    async def _grant(self, credentials: ClientCredentials) -> Grant | RotationError:
+        """Ask with the first secret; with the next one only when the provider refuses the client itself."""
+        refusal = RotationError(Code.SECRET_MALFORMED, "the source holds no client secret")
+        for number, secret in enumerate(credentials.secrets):
+            answer = await self._attempt(self._endpoint.mint(credentials.client_id, secret))
+            if not isinstance(answer, RotationError):
+                if number > 0:
+                    self._told.previous_secret()
+                return answer
+            if number == 0 or answer.code is not Code.INVALID_CLIENT:
+                refusal = answer
+            if answer.code is not Code.INVALID_CLIENT:
+                break
+        return refusal
+
+    def _take(self, grant: Grant, reason: Reason, around: Surroundings) -> None:
+        """Take a minted token in hand, unless it is worse than the one held."""
+        now = self._clock.now()
+        minted, repeated = self._recognise(grant)
+        self.seen = replace(self.seen, requested_at=grant.issued.elapsed)
+        if minted.expires <= now.elapsed:
+            error = RotationError(Code.EXPIRED_ON_ARRIVAL, "the provider handed out a token whose life is over")
+            self._mint_failed(error, around)
+            return
+        held = policy.best_token(self.seen, now.elapsed)
+        better = held is None or (not repeated and minted.expires > held.expires)
+        self.seen = replace(
+            self.seen,
+            in_hand=minted if better or repeated else self.seen.in_hand,
+            stalled_at=self.seen.stalled_at if better else now.elapsed,
+            failure=None,
+            forced=False,
+        )
+        if held is not None and not better and not repeated:
+            self._told.not_better(minted, held, now)
+        plan = policy.next_mint(self.spec, self.seen, around, now.elapsed)
+        self._told.minted(minted, reason, plan, now, repeated=repeated)
+
+    def _recognise(self, grant: Grant) -> tuple[BearerToken, bool]:
+        """The token of a grant, and whether it was known before: some servers hand out one token until its end.
+
+        A token that is handed out again does not live longer than was said the first time, nor than is said now.
+        """
+        minted = BearerToken(
+            access_token=grant.access_token,
+            issued=grant.issued,
+            lifetime=grant.lifetime,
+            scope=grant.scope,
+            inputs=self.seen.inputs or "",
+            fingerprint=fingerprint(grant.access_token),
+        )
+        known = {token.fingerprint: token for token in policy.tokens(self.seen)}.get(minted.fingerprint)
+        if known is None:
+            return minted, False
+        return min(known, minted, key=lambda token: token.expires), True
+
+    def _mint_failed(self, error: RotationError, around: Surroundings) -> None:
+        failure = self._failure(error, _stage(error), self.seen.failure)
+        self.seen = replace(self.seen, failure=failure, forced=False)
+        now = self._clock.now()
+        plan = policy.next_mint(self.spec, self.seen, around, now.elapsed)
+        left = policy.remaining(self.seen, now.elapsed)
+        self._told.mint_failed(failure, plan, left, now, parked=policy.is_parked(self.seen))
+
+    async def _deliver(self, sink: Sink, token: BearerToken, around: Surroundings) -> None:
+        written = await self._attempt(sink.write(TokenRecord.of(token)))
+        before = self.seen.sinks[sink.name].failure
+        if isinstance(written, RotationError):
+            self._sink_failed(sink, self._failure(written, Stage.DELIVER, before))
+            return
+        mine = written.fingerprint == token.fingerprint
+        self._set_view(sink, SinkView(holds=token if mine else self._known(written), looked=True))
+        if before is not None and before.stage is Stage.DELIVER:
+            self._told.sink_recovered(sink, before)
+        if mine:
+            self._told.delivered(sink, token)
+        else:
+            now = self._clock.now()
+            plan = policy.next_mint(self.spec, self.seen, around, now.elapsed)
+            self._told.adopted(written.token(now), plan, now)
+
+    def _sink_failed(self, sink: Sink, failure: Failure) -> None:
+        view = replace(self.seen.sinks[sink.name], failure=failure)
+        self._set_view(sink, view)
+        now = self._clock.now()
+        left = policy.remaining(self.seen, now.elapsed)
+        self._told.delivery_failed(sink, failure, policy.retry_sink(self.spec, failure, left), left, now)
+
+    def _tell_expiry(self) -> None:
+        now = self._clock.now()
+        if policy.best_token(self.seen, now.elapsed) is None:
+            last = max(policy.tokens(self.seen), key=lambda token: token.expires, default=None)
+            if last is not None and last.expires <= now.elapsed:
+                self._told.expired(last, now)
+
+    def _failure(self, error: RotationError, stage: Stage, before: Failure | None) -> Failure:
+        again = before is not None and (before.code, before.stage) == (error.code, stage)
+        return Failure(
+            code=error.code,
+            stage=stage,
+            detail=error.detail,
+            count=before.count + 1 if before is not None and again else 1,
+            at=self._elapsed(),
+            inputs=self.seen.inputs,
+        )
+
+    def _set_view(self, sink: Sink, view: SinkView) -> None:
+        self.seen = replace(self.seen, sinks={**self.seen.sinks, sink.name: view})
+
+    def _elapsed(self) -> float:
+        return self._clock.now().elapsed
+
+    @staticmethod
+    async def _attempt(work: Awaitable[T]) -> T | RotationError:
+        """The one border at which exceptions become values."""
+        try:
+            return await work
+        except RotationError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  a bug in one place must not end the passes of all others
+            return RotationError(Code.INTERNAL, _whence(error))
+
+
+def _stage(error: RotationError) -> Stage:
+    """Where a failed mint failed, by what its code is about."""
+    name = error.code.name
+    if name.startswith(("VAULT_", "SECRET_", "MOUNT_")):
+        return Stage.READ
+    if name.startswith(("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_")):
+        return Stage.VERIFY
+    return Stage.GRANT
+
+
+def _whence(error: Exception) -> str:
+    """Kind and place of an unforeseen exception; its text is left out, since it may hold anything."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{place}"

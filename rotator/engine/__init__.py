@@ -1,0 +1,1 @@
+"""How many rotations run: the clock, the alarm clock, the dispatcher and the providers' gates."""

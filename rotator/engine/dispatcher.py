@@ -1,0 +1,237 @@
+"""Who runs now: passes in the order of least remaining life, mints through the gate of their provider.
+
+A credential is in at most one pass at a time. A pass that wants to mint ends, waits at its provider's gate without
+holding anything, and is run again with leave to mint; so a hung provider keeps nobody else waiting, and a sink can be
+served while a mint waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import RotationError
+from rotator.core.observation import NEVER
+from rotator.core.policy import Reason, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rotator.core.model import Grant, Secret
+    from rotator.core.ports import Clock, TokenEndpoint
+    from rotator.core.rotation import Rotation
+    from rotator.engine.gate import Gate
+
+PASSES = 64
+"""Passes without leave to mint that run at once; those with it are bounded by the gates."""
+
+
+class GatedEndpoint:
+    """A token endpoint that tells its provider's gate how it went."""
+
+    def __init__(self, endpoint: TokenEndpoint, gate: Gate, clock: Clock, recovered: Callable[[Gate], None]) -> None:
+        self._endpoint = endpoint
+        self._gate = gate
+        self._clock = clock
+        self._recovered = recovered
+
+    async def mint(self, client_id: str, secret: Secret) -> Grant:
+        """See `rotator.core.ports.TokenEndpoint`."""
+        try:
+            grant = await self._endpoint.mint(client_id, secret)
+        except RotationError as error:
+            if self._gate.failed(error, self._clock.now().elapsed):
+                self._recovered(self._gate)
+            raise
+        if self._gate.answered(self._clock.now().elapsed):
+            self._recovered(self._gate)
+        return grant
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One credential in the dispatcher's book."""
+
+    rotation: Rotation
+    gate: Gate
+    queued: bool = False
+    task: asyncio.Task[None] | None = None
+    again: bool = False
+    rounds: int = 0
+
+
+class Dispatcher:
+    """Runs the passes of all credentials.
+
+    Args:
+        clock: Time.
+        plan: Told when a credential is to be submitted again: name, and a reading of the elapsed clock.
+    """
+
+    def __init__(self, clock: Clock, plan: Callable[[str, float], None]) -> None:
+        self._clock = clock
+        self._plan = plan
+        self._entries: dict[str, _Entry] = {}
+        self._queue: list[tuple[float, int, str]] = []
+        self._order = 0
+        self._running = 0
+        self._pumps: dict[Gate, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self._draining = False
+        self._changed = asyncio.Event()
+        self._store_recovered_at = NEVER
+
+    def add(self, rotation: Rotation, gate: Gate) -> None:
+        """Take up a credential and look at it at once."""
+        self._entries[rotation.spec.name] = _Entry(rotation, gate)
+        if gate not in self._pumps:
+            wake = asyncio.Event()
+            self._pumps[gate] = (wake, asyncio.create_task(self._pump(gate, wake), name=f"gate {gate.provider}"))
+        self.submit(rotation.spec.name)
+
+    async def remove(self, name: str) -> None:
+        """Drop a credential, once its pass, if one is under way, has ended."""
+        entry = self._entries.pop(name)
+        entry.gate.leave(name)
+        if entry.task is not None:
+            await asyncio.wait([entry.task])
+        if all(other.gate is not entry.gate for other in self._entries.values()):
+            _, pump = self._pumps.pop(entry.gate)
+            pump.cancel()
+
+    def rotations(self) -> list[Rotation]:
+        """Every credential's rotation."""
+        return [entry.rotation for entry in self._entries.values()]
+
+    def submit(self, name: str) -> None:
+        """Run a pass for `name` as soon as its turn comes; safe at any time, also for a name that has gone."""
+        entry = self._entries.get(name)
+        if entry is None or self._draining:
+            return
+        if entry.task is not None:
+            entry.again = True
+        elif not entry.queued:
+            entry.queued = True
+            self._order += 1
+            heapq.heappush(self._queue, (entry.rotation.served_until, self._order, name))
+            self._start_passes()
+
+    def submit_all(self) -> None:
+        """Run a pass for everybody."""
+        for name in list(self._entries):
+            self.submit(name)
+
+    def store_recovered(self) -> None:
+        """Vault answers again: what failed for want of it is tried now."""
+        self._store_recovered_at = self._clock.now().elapsed
+        self.submit_all()
+
+    def provider_recovered(self, gate: Gate) -> None:
+        """A provider answers again: its credentials need not sit out their backoff."""
+        for name, entry in self._entries.items():
+            if entry.gate is gate:
+                self.submit(name)
+
+    def is_busy(self, name: str) -> bool:
+        """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""
+        entry = self._entries[name]
+        return entry.queued or entry.task is not None or entry.gate.has(name)
+
+    async def first_round(self) -> None:
+        """Return once every credential that is known now has been through a pass and waits for nothing but time."""
+        await self._until(lambda: all(e.rounds > 0 for e in self._entries.values()))
+
+    async def idle(self) -> None:
+        """Return once no pass is queued, under way or at a gate."""
+        await self._until(lambda: not any(self.is_busy(name) for name in self._entries))
+
+    async def drain(self, grace: float) -> bool:
+        """Start nothing more and let what is under way end.
+
+        Returns:
+            Whether all ended within `grace` seconds; what did not has been cancelled.
+        """
+        self._draining = True
+        for _, pump in self._pumps.values():
+            pump.cancel()
+        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=grace)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1.0)
+        return not late
+
+    def _start_passes(self) -> None:
+        while self._queue and self._running < PASSES and not self._draining:
+            _, _, name = heapq.heappop(self._queue)
+            entry = self._entries.get(name)
+            if entry is not None and entry.queued:
+                entry.queued = False
+                self._start(name, entry, may_mint=False)
+
+    def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
+        self._running += not may_mint
+        entry.task = asyncio.create_task(self._pass(name, entry, may_mint=may_mint), name=f"pass {name}")
+        entry.task.add_done_callback(lambda _: self._ended(name, entry, may_mint=may_mint))
+
+    async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
+        around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
+        wait = await entry.rotation.run(around)
+        if name not in self._entries:
+            return
+        if _wants_to_mint(wait, self._clock.now().elapsed):
+            entry.gate.join(name, entry.rotation.served_until)
+        else:
+            entry.rounds += 1
+            self._plan(name, wait.until)
+
+    def _ended(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
+        entry.task = None
+        if may_mint:
+            entry.gate.passed()
+        else:
+            self._running -= 1
+        if entry.again:
+            entry.again = False
+            self.submit(name)
+        self._start_passes()
+        if entry.gate in self._pumps:
+            self._pumps[entry.gate][0].set()
+        self._changed.set()
+
+    async def _pump(self, gate: Gate, wake: asyncio.Event) -> None:
+        """Let credentials through a gate as it opens."""
+        while True:
+            at = gate.next_at()
+            now = self._clock.now().elapsed
+            if at is not None and at <= now:
+                self._admit(gate, now)
+                continue
+            wake.clear()
+            try:
+                await asyncio.wait_for(wake.wait(), None if at is None else at - now)
+            except TimeoutError:
+                continue
+
+    def _admit(self, gate: Gate, now: float) -> None:
+        name = gate.admit(now)
+        entry = self._entries[name]
+        if entry.task is None:
+            entry.queued = False
+            self._start(name, entry, may_mint=True)
+        else:
+            # It is in a pass just now, at whose end it will come here again if it still wants to mint.
+            gate.passed()
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def _wants_to_mint(wait: Wait, now: float) -> bool:
+    return wait.reason is Reason.THROTTLED and wait.until <= now

@@ -1,0 +1,137 @@
+"""How many token requests one provider gets, and who goes first.
+
+A gate does no I/O and reads no clock: the dispatcher tells it the time. It lets the credential with the least
+remaining life through first, within three limits: the configured rate, the requests in flight, and the provider's own
+Retry-After. While requests fail in a row the provider is in an outage: the gate lowers the rate, down to one probe
+every 5 s and never to none, and the first answer opens it again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rotator.core.observation import NEVER, Surroundings
+
+if TYPE_CHECKING:
+    from rotator.core.errors import RotationError
+
+OUTAGE_AFTER = 20
+"""Failures in a row that make an outage. At four independent errors in five, 1 run in 87 is as long: see SLOWED."""
+
+SLOWED, SLOWEST = 0.05, 5.0
+"""Seconds between requests in an outage: doubles with each failure from the first, up to the last.
+
+So the seven failures after `OUTAGE_AFTER` cost little, and a run that long under independent errors soon ends.
+"""
+
+RATE_MARGIN = 1.05
+"""The window of the rate is a little longer than configured: requests bunch on their way to the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one provider may be asked.
+
+    Attributes:
+        count: Token requests per `period`, at least 1.
+        period: Seconds, more than 0.
+        max_in_flight: Requests that may be under way at once, at least 1.
+    """
+
+    count: int = 20
+    period: float = 1.0
+    max_in_flight: int = 8
+
+
+class Gate:
+    """The gate before one provider's token endpoint. All times are on the elapsed clock."""
+
+    def __init__(self, provider: str, limits: Limits) -> None:
+        self.provider = provider
+        self.recovered_at = NEVER
+        self._limits = limits
+        self._waiting: list[tuple[float, int, str]] = []
+        self._names: set[str] = set()
+        self._order = 0
+        self._sent: deque[float] = deque(maxlen=limits.count)
+        self._in_flight = 0
+        self._failed_in_a_row = 0
+        self._opens_at = NEVER
+
+    @property
+    def in_outage(self) -> bool:
+        """Whether the provider has failed so often in a row that its rate is lowered."""
+        return self._failed_in_a_row >= OUTAGE_AFTER
+
+    def around(self, *, may_mint: bool, store_recovered_at: float) -> Surroundings:
+        """What a pass may know of the provider."""
+        return Surroundings(
+            provider_opens_at=self._opens_at,
+            provider_recovered_at=self.recovered_at,
+            store_recovered_at=store_recovered_at,
+            may_mint=may_mint,
+        )
+
+    def join(self, name: str, served_until: float) -> None:
+        """Queue up a credential that wants to mint; once is enough."""
+        if name not in self._names:
+            self._names.add(name)
+            self._order += 1
+            heapq.heappush(self._waiting, (served_until, self._order, name))
+
+    def leave(self, name: str) -> None:
+        """Take a credential out of the queue; it need not be in it."""
+        if name in self._names:
+            self._names.discard(name)
+            self._waiting = [entry for entry in self._waiting if entry[2] != name]
+            heapq.heapify(self._waiting)
+
+    def has(self, name: str) -> bool:
+        """Whether a credential waits here."""
+        return name in self._names
+
+    def next_at(self) -> float | None:
+        """When the first in the queue may pass; None when nobody waits or nothing more may be in flight."""
+        if not self._waiting or self._in_flight >= self._limits.max_in_flight:
+            return None
+        last = self._sent[-1] if self._sent else NEVER
+        full = len(self._sent) == self._limits.count
+        by_rate = self._sent[0] + self._limits.period * RATE_MARGIN if full else NEVER
+        return max(self._opens_at, last + self._slowed_by(), by_rate)
+
+    def admit(self, now: float) -> str:
+        """Let the first in the queue pass; only when `next_at` has come. `passed` must follow."""
+        _, _, name = heapq.heappop(self._waiting)
+        self._names.discard(name)
+        self._sent.append(now)
+        self._in_flight += 1
+        return name
+
+    def passed(self) -> None:
+        """One that was admitted has finished, whether it asked the provider or not."""
+        self._in_flight -= 1
+
+    def answered(self, now: float) -> bool:
+        """The provider has given an answer, be it a refusal. True when that ends an outage."""
+        recovered = self.in_outage
+        self._failed_in_a_row = 0
+        if recovered:
+            self.recovered_at = now
+        return recovered
+
+    def failed(self, error: RotationError, now: float) -> bool:
+        """A request has failed. True when the provider has answered all the same and that ends an outage."""
+        if error.retry_after is not None:
+            self._opens_at = max(self._opens_at, now + error.retry_after)
+        if not error.code.retryable:
+            return self.answered(now)
+        self._failed_in_a_row += 1
+        return False
+
+    def _slowed_by(self) -> float:
+        if not self.in_outage:
+            return 0.0
+        return min(SLOWEST, SLOWED * 2.0 ** min(self._failed_in_a_row - OUTAGE_AFTER, 16))
