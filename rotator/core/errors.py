@@ -330,3 +330,12 @@ class RotationError(Exception):
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+
+
+def whence(error: BaseException) -> str:
+    """Kind and place of an unforeseen exception. Its text is left out, since it may hold anything."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{place}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rotator.core import policy
 from rotator.core.chronicle import Chronicle
-from rotator.core.errors import Code, RotationError
+from rotator.core.errors import Code, RotationError, whence
 from rotator.core.model import BearerToken, TokenRecord, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.core.policy import Deliver, Mint, Wait
@@ -287,7 +287,7 @@ class Rotation:
         except RotationError as error:
             return error
         except Exception as error:  # noqa: BLE001  a bug in one place must not end the passes of all others
-            return RotationError(Code.INTERNAL, _whence(error))
+            return RotationError(Code.INTERNAL, whence(error))
 
 
 def _stage(error: RotationError) -> Stage:
@@ -298,12 +298,3 @@ def _stage(error: RotationError) -> Stage:
     if name.startswith(("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_")):
         return Stage.VERIFY
     return Stage.GRANT
-
-
-def _whence(error: Exception) -> str:
-    """Kind and place of an unforeseen exception; its text is left out, since it may hold anything."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-    return f"{type(error).__name__}{place}"

@@ -12,7 +12,7 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import RotationError
+from rotator.core.errors import RotationError, whence
 from rotator.core.observation import NEVER
 from rotator.core.policy import Reason, Wait
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rotator.core.model import Grant, Secret
-    from rotator.core.ports import Clock, TokenEndpoint
+    from rotator.core.ports import Clock, Journal, TokenEndpoint
     from rotator.core.rotation import Rotation
     from rotator.engine.gate import Gate
 
 PASSES = 64
 """Passes without leave to mint that run at once; those with it are bounded by the gates."""
+
+BROKEN_PAUSE = 30.0
+"""Seconds until a credential whose pass broke in an unforeseen way is tried again."""
 
 
 class GatedEndpoint:
@@ -68,11 +71,13 @@ class Dispatcher:
     Args:
         clock: Time.
         plan: Told when a credential is to be submitted again: name, and a reading of the elapsed clock.
+        journal: Told when a pass itself breaks.
     """
 
-    def __init__(self, clock: Clock, plan: Callable[[str, float], None]) -> None:
+    def __init__(self, clock: Clock, plan: Callable[[str, float], None], journal: Journal) -> None:
         self._clock = clock
         self._plan = plan
+        self._journal = journal
         self._entries: dict[str, _Entry] = {}
         self._queue: list[tuple[float, int, str]] = []
         self._order = 0
@@ -153,8 +158,10 @@ class Dispatcher:
             Whether all ended within `grace` seconds; what did not has been cancelled.
         """
         self._draining = True
-        for _, pump in self._pumps.values():
+        pumps = [pump for _, pump in self._pumps.values()]
+        for pump in pumps:
             pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
         if not tasks:
             return True
@@ -180,8 +187,12 @@ class Dispatcher:
 
     async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
         around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
-        wait = await entry.rotation.run(around)
-        if name not in self._entries:
+        try:
+            wait = await entry.rotation.run(around)
+        except Exception as error:  # noqa: BLE001  one broken credential must not end the others
+            self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
+            wait = Wait(self._clock.now().elapsed + BROKEN_PAUSE, Reason.BACKING_OFF)
+        if self._entries.get(name) is not entry:
             return
         if _wants_to_mint(wait, self._clock.now().elapsed):
             entry.gate.join(name, entry.rotation.served_until)

@@ -1,0 +1,85 @@
+"""Watches the clocks and the schedule once a second: what a step, a suspend or a bug has upset is put right."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rotator.core.model import Moment
+    from rotator.core.ports import Clock, Journal
+    from rotator.engine.dispatcher import Dispatcher
+    from rotator.engine.schedule import Schedule
+
+TICK = 1.0
+"""Seconds between two looks."""
+
+STEP = 2.0
+"""Seconds by which the clocks may part in one tick before it counts; NTP slews by less than a millisecond."""
+
+
+class Sentinel:
+    """Looks after the schedule.
+
+    Args:
+        clock: Time.
+        monotonic: A clock that stands still during suspend: the event loop's own.
+        schedule: Laid anew when the wall clock was set or the machine slept.
+        dispatcher: Its credentials must each be planned or busy.
+        journal: Told `clock.stepped` and `schedule.mended`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        schedule: Schedule,
+        dispatcher: Dispatcher,
+        journal: Journal,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._schedule = schedule
+        self._dispatcher = dispatcher
+        self._journal = journal
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        before, awake_before = self._clock.now(), self._monotonic()
+        while True:
+            await asyncio.sleep(TICK)
+            now, awake = self._clock.now(), self._monotonic()
+            self.compare(before, now, awake - awake_before)
+            self.mend()
+            before, awake_before = now, awake
+
+    def compare(self, before: Moment, now: Moment, awake: float) -> None:
+        """Re-plan when, between two moments, the wall clock was set or the machine slept.
+
+        Args:
+            before: The earlier moment.
+            now: The later one.
+            awake: Seconds that passed in between on a clock that stands still during suspend.
+        """
+        passed = now.elapsed - before.elapsed
+        step = (now.wall - before.wall).total_seconds() - passed
+        slept = passed - awake
+        if abs(step) > STEP:
+            self._journal.event("clock.stepped", step_s=round(step, 3))
+            for rotation in self._dispatcher.rotations():
+                rotation.clock_was_set()
+        if slept > STEP:
+            self._journal.event("clock.resumed", slept_s=round(slept, 3))
+        if abs(step) > STEP or slept > STEP:
+            self._schedule.replan()
+            self._dispatcher.submit_all()
+
+    def mend(self) -> None:
+        """Submit every credential that is neither planned nor busy: a wake-up of it has been lost."""
+        for rotation in self._dispatcher.rotations():
+            name = rotation.spec.name
+            if not self._schedule.is_planned(name) and not self._dispatcher.is_busy(name):
+                self._journal.event("schedule.mended", credential=name)
+                self._dispatcher.submit(name)

@@ -1,0 +1,1 @@
+"""How people see it: logs today; metrics, HTTP and systemd have their place here."""
