@@ -50,6 +50,12 @@ class Code(Enum):
         "The Vault token is good, but its policies do not allow this path.",
         "Add the missing capability, which the message names, to rotator's policy.",
     )
+    VAULT_REFUSED = (
+        "vault_refused",
+        False,
+        "Vault finds the request itself wrong.",
+        "Check that the path belongs to a KV secrets engine, and that vault.namespace is right.",
+    )
     VAULT_MALFORMED = (
         "vault_malformed",
         True,

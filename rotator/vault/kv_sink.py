@@ -1,0 +1,93 @@
+"""A KV key as a sink, whichever version its engine has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from rotator.core.errors import Code, RotationError
+from rotator.vault.answers import NotFoundError
+from rotator.vault.kv_v1 import V1Key
+from rotator.vault.kv_v2 import V2Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rotator.core.model import TokenRecord
+    from rotator.vault.mounts import Place
+    from rotator.vault.policies import Needs
+    from rotator.vault.session import VaultSession
+
+
+class _Key(Protocol):
+    async def read(self) -> TokenRecord | None: ...
+
+    async def write(self, record: TokenRecord) -> TokenRecord: ...
+
+    def needs(self) -> Needs: ...
+
+
+_KEYS: Mapping[int, Callable[[VaultSession, Place, str, Mapping[str, str]], _Key]] = {1: V1Key, 2: V2Key}
+"""How a record is kept, by the engine's version."""
+
+
+class KvSink:
+    """A KV key that consumers read. The path is resolved at the first use: Vault may be away at the start.
+
+    Args:
+        session: How Vault is asked.
+        path: As `vault kv get` takes it.
+        credential: Whose token it is; part of the ownership mark.
+        fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
+    """
+
+    kind = "vault"
+
+    def __init__(
+        self, session: VaultSession, path: str, credential: str, fields: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = f"vault:{path}"
+        self._session = session
+        self._path = path
+        self._credential = credential
+        self._fields = dict(fields or {})
+        self._at: tuple[Place, _Key] | None = None
+
+    async def read(self) -> TokenRecord | None:
+        """See `rotator.core.ports.Sink`.
+
+        Raises:
+            RotationError: SINK_FOREIGN, MOUNT_MISSING, VAULT_*.
+        """
+        return await (await self._key()).read()
+
+    async def write(self, record: TokenRecord) -> TokenRecord:
+        """See `rotator.core.ports.Sink`.
+
+        Raises:
+            RotationError: SINK_FOREIGN, SINK_CONFLICT, MOUNT_MISSING, VAULT_*.
+        """
+        key = await self._key()
+        try:
+            return await key.write(record)
+        except NotFoundError:
+            self._forget()
+            raise RotationError(Code.MOUNT_MISSING, f"no KV secrets engine takes a write at {self._path}") from None
+
+    async def needs(self) -> Needs:
+        """What reading and writing need from the policies.
+
+        Raises:
+            RotationError: MOUNT_MISSING, VAULT_*.
+        """
+        return (await self._key()).needs()
+
+    async def _key(self) -> _Key:
+        place = await self._session.mounts.resolve(self._path)
+        if self._at is None or self._at[0] != place:
+            self._at = (place, _KEYS[place.version](self._session, place, self._credential, self._fields))
+        return self._at[1]
+
+    def _forget(self) -> None:
+        if self._at is not None:
+            self._session.mounts.forget(self._at[0])
+            self._at = None

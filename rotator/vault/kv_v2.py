@@ -1,0 +1,214 @@
+"""The token record in a KV v2 key: written with check-and-set, at paths that bear our mark.
+
+The mark stands in custom_metadata before the first version is written, so that a crash never leaves a path with our
+data and no mark. What a write answers is believed; the key is read before a write only when it is not known what is in
+it: at the start, after a conflict, and after a request whose outcome is not known (V19, V28).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from rotator.core.errors import Code, RotationError
+from rotator.vault.answers import CasMismatchError, NotFoundError, malformed
+from rotator.vault.kv import custom_metadata, look
+from rotator.vault.records import rename, restore, serves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.core.model import TokenRecord
+    from rotator.vault.answers import Document
+    from rotator.vault.kv import Stored
+    from rotator.vault.mounts import Place
+    from rotator.vault.policies import Needs
+    from rotator.vault.session import VaultSession
+
+MANAGED_BY, CREDENTIAL = "managed-by", "credential"
+"""Keys of custom_metadata that make the mark, with the values `rotator` and the credential's name."""
+
+SETTLED = 10.0
+"""Seconds after a write in which a read that shows an older version is taken for a standby that lags behind (V28).
+Later it is taken for what it says: a Vault restored from a snapshot (V29)."""
+
+
+ALL = ("create", "read", "update")
+"""The capabilities that the sink needs on data and on metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the key holds, as far as the last write or read told.
+
+    Attributes:
+        record: What it holds.
+        version: What check-and-set is against.
+        written_at: When our write was answered, on the elapsed clock; the distant past for what was only read.
+    """
+
+    record: TokenRecord = field(repr=False)
+    version: int
+    written_at: float = -math.inf
+
+
+class V2Key:
+    """A KV v2 key that keeps one record.
+
+    Args:
+        session: How Vault is asked.
+        place: The key.
+        credential: Whose token it is; part of the mark.
+        fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
+    """
+
+    def __init__(self, session: VaultSession, place: Place, credential: str, fields: Mapping[str, str]) -> None:
+        self._session = session
+        self._place = place
+        self._credential = credential
+        self._fields = fields
+        self._known: _Known | None = None
+
+    async def read(self) -> TokenRecord | None:
+        """See `rotator.core.ports.Sink`."""
+        stored = await look(self._session, self._place)
+        known, self._known = self._known, None
+        if known is not None and stored.version < known.version and self._now() - known.written_at < SETTLED:
+            self._known = known
+            return known.record
+        self._check_owner(stored)
+        return self._note(stored)
+
+    async def write(self, record: TokenRecord) -> TokenRecord:
+        """See `rotator.core.ports.Sink`."""
+        known = self._known
+        if known is not None:
+            if serves(known.record, record):
+                return known.record
+            version = known.version
+        else:
+            stored = await look(self._session, self._place)
+            held = await self._prepare(stored)
+            if held is not None and serves(held, record):
+                return held
+            version = stored.version
+        try:
+            return await self._put(record, version)
+        except CasMismatchError:
+            return await self._contend(record)
+
+    def needs(self) -> Needs:
+        """What keeping a record needs from the policies."""
+        return {self._place.data: ALL, self._place.metadata: ALL}
+
+    async def _contend(self, record: TokenRecord) -> TokenRecord:
+        """Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20)."""
+        stored = await look(self._session, self._place)
+        held = await self._prepare(stored)
+        if held is not None and (held.fingerprint == record.fingerprint or serves(held, record)):
+            return held
+        try:
+            return await self._put(record, stored.version)
+        except CasMismatchError:
+            raise RotationError(
+                Code.SINK_CONFLICT, f"somebody else wrote to {self._place.path} twice while rotator did"
+            ) from None
+
+    async def _prepare(self, stored: Stored) -> TokenRecord | None:
+        """Make sure that the path is ours; return what it holds."""
+        self._check_owner(stored)
+        if stored.version == 0:
+            await self._mark()
+        return self._note(stored)
+
+    def _note(self, stored: Stored) -> TokenRecord | None:
+        held = restore(stored.fields, self._fields)
+        self._known = None if held is None else _Known(held, stored.version)
+        return held
+
+    async def _put(self, record: TokenRecord, version: int) -> TokenRecord:
+        self._known = None  # until an answer is there, the outcome is not known
+        place, document = self._place, rename(record.fields(), self._fields)
+        answer = await self._session.call(
+            lambda client: client.secrets.kv.v2.create_or_update_secret(
+                place.key, document, cas=version, mount_point=place.mount
+            ),
+            {place.data: ("create", "update")},
+        )
+        self._known = _Known(record, _version(place, answer), self._now())
+        return record
+
+    async def _mark(self) -> None:
+        """Write the mark beside the custom_metadata that is there; everything else of the key stays as it is.
+
+        hvac's own method is not used: it resets delete_version_after. OpenBao checks metadata_cas, so that two
+        rotators cannot both mark a path; HashiCorp's Vault ignores it.
+        """
+        place = self._place
+        try:
+            document = await self._session.call(
+                lambda client: client.secrets.kv.v2.read_secret_metadata(place.key, mount_point=place.mount),
+                {place.metadata: ("read",)},
+            )
+            metadata = _metadata(place, document)
+        except NotFoundError:
+            metadata = {}
+        custom = custom_metadata(metadata)
+        self._check_mark(custom, versions=0)
+        if _is_mark(custom, self._credential):
+            return
+        body = {
+            "custom_metadata": {**custom, MANAGED_BY: "rotator", CREDENTIAL: self._credential},
+            "metadata_cas": metadata.get("current_metadata_version", 0),
+        }
+        await self._session.call(
+            lambda client: client.write_data(quote(place.metadata), data=body),
+            {place.metadata: ("create", "update")},
+        )
+
+    def _check_owner(self, stored: Stored) -> None:
+        if stored.version > 0:
+            self._check_mark(stored.custom, stored.version)
+
+    def _check_mark(self, custom: Mapping[str, str], versions: int) -> None:
+        """Refuse what is not ours (V24); a key without versions and without a mark is free."""
+        path, manager, owner = self._place.path, custom.get(MANAGED_BY), custom.get(CREDENTIAL)
+        if manager is None and versions == 0:
+            return
+        hand_over = (
+            f"Hand it over with `bao kv metadata patch -custom-metadata={MANAGED_BY}=rotator "
+            f"-custom-metadata={CREDENTIAL}={self._credential} {path}`, or choose another path"
+        )
+        if manager != "rotator":
+            whose = "bears no mark of rotator" if manager is None else "is marked as managed by something else"
+            raise RotationError(Code.SINK_FOREIGN, f"{path} {whose}, so its data is left alone. {hand_over}")
+        if owner != self._credential:
+            raise RotationError(
+                Code.SINK_FOREIGN,
+                f"{path} is marked as rotator's for another credential than {self._credential}. {hand_over}",
+            )
+
+    def _now(self) -> float:
+        return self._session.clock.now().elapsed
+
+
+def _is_mark(custom: Mapping[str, str], credential: str) -> bool:
+    return custom.get(MANAGED_BY) == "rotator" and custom.get(CREDENTIAL) == credential
+
+
+def _version(place: Place, answer: Document) -> int:
+    match answer.get("data"):
+        case {"version": int() as version}:
+            return version
+        case _:
+            raise malformed(f"the answer to the write of {place.data} does not tell the new version")
+
+
+def _metadata(place: Place, document: Document) -> Document:
+    match document.get("data"):
+        case dict() as metadata:
+            return metadata
+        case _:
+            raise malformed(f"the answer about {place.metadata} holds no metadata")

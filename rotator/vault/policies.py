@@ -1,0 +1,62 @@
+"""What the session's token may do, and the policy text that would let it do more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rotator.vault.answers import malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.vault.session import VaultSession
+
+Needs: TypeAlias = "Mapping[str, tuple[str, ...]]"
+"""API path, as policies name it, to the capabilities needed on it."""
+
+
+async def missing_capabilities(session: VaultSession, needs: Needs) -> dict[str, tuple[str, ...]]:
+    """What the token lacks, by path; empty when it may do all that is needed.
+
+    Args:
+        session: A session that is logged in.
+        needs: What is needed.
+
+    Raises:
+        RotationError: VAULT_*; VAULT_DENIED when the token may not even ask, for want of the `default` policy.
+    """
+    if not needs:
+        return {}
+    asking: Needs = {"sys/capabilities-self": ("update",)}
+    document = await session.call(lambda client: client.sys.get_capabilities(list(needs)), asking)
+    return lacking(needs, document)
+
+
+def lacking(needs: Needs, document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Compare what is needed with an answer of `sys/capabilities-self`."""
+    has = document.get("data")
+    if not isinstance(has, dict):
+        raise malformed("the answer about the token's capabilities holds none")
+    compared = {path: _without(wanted, has.get(path)) for path, wanted in needs.items()}
+    return {path: missing for path, missing in compared.items() if missing}
+
+
+def _without(wanted: tuple[str, ...], held: object) -> tuple[str, ...]:
+    held = held if isinstance(held, list) else []
+    return () if "root" in held else tuple(capability for capability in wanted if capability not in held)
+
+
+def stanza(needs: Needs) -> str:
+    """The policy text that grants what is needed, on one line per path."""
+    return "\n".join(f'path "{path}" {{ capabilities = [{_quoted(wanted)}] }}' for path, wanted in needs.items())
+
+
+def explain(needs: Needs, missing: Needs) -> str:
+    """One sentence for the operator: what is missing and what to add."""
+    lacks = "; ".join(f"{path} lacks {', '.join(what)}" for path, what in missing.items())
+    whole = {path: needs[path] for path in missing}
+    return f"Vault's policies for rotator do not suffice: {lacks}. Add to a policy of its token: {stanza(whole)}"
+
+
+def _quoted(capabilities: tuple[str, ...]) -> str:
+    return ", ".join(f'"{capability}"' for capability in capabilities)

@@ -1,0 +1,38 @@
+"""Token records as KV documents: renamed fields, and which of two records is to stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rotator.core.model import TokenRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def rename(record: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, str]:
+    """The record under its consumers' names.
+
+    Args:
+        record: Name to value.
+        fields: Consumers' name to ours: `{"token": "access_token"}`.
+    """
+    kept = {name: value for name, value in record.items() if name not in fields.values()}
+    return kept | {theirs: record[ours] for theirs, ours in fields.items()}
+
+
+def restore(document: Mapping[str, Any] | None, fields: Mapping[str, str]) -> TokenRecord | None:
+    """The record in a document whose fields were renamed; None if it holds none that is whole."""
+    if document is None:
+        return None
+    ours = {name: value for name, value in document.items() if name not in fields}
+    return TokenRecord.parse(ours | {fields[name]: document[name] for name in fields if name in document})
+
+
+def serves(held: TokenRecord, record: TokenRecord) -> bool:
+    """Whether `held` stays although `record` was to be written: it is the same, or another writer's that is better.
+
+    The same token with other times does not stay: the clock was set meanwhile, and `record` tells the truth.
+    """
+    other = held.fingerprint != record.fingerprint
+    return held == record or (other and held.inputs == record.inputs and held.expires_at > record.expires_at)
