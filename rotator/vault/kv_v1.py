@@ -46,7 +46,8 @@ class V1Key:
         """See `rotator.core.ports.Sink`."""
         document = (await look(self._session, self._place)).fields
         held = restore(document, self._fields)
-        if document and held is None:
+        # A whole record under our own names is ours too: it is from before the fields were renamed.
+        if document and held is None and restore(document, {}) is None:
             raise RotationError(
                 Code.SINK_FOREIGN,
                 f"{self._place.path} holds a document that is no whole record of rotator's, so it is left alone. "

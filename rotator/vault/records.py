@@ -22,10 +22,14 @@ def rename(record: Mapping[str, str], fields: Mapping[str, str]) -> dict[str, st
 
 
 def restore(document: Mapping[str, Any] | None, fields: Mapping[str, str]) -> TokenRecord | None:
-    """The record in a document whose fields were renamed; None if it holds none that is whole."""
+    """The record in a document whose fields were renamed; None if it holds none that is whole.
+
+    A field counts under its consumers' name only, so that a record from before the renaming is written anew.
+    """
     if document is None:
         return None
-    ours = {name: value for name, value in document.items() if name not in fields}
+    renamed = {*fields, *fields.values()}
+    ours = {name: value for name, value in document.items() if name not in renamed}
     return TokenRecord.parse(ours | {fields[name]: document[name] for name in fields if name in document})
 
 

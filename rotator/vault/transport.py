@@ -89,7 +89,9 @@ class Transport:
         async with self._open().request(
             method, url, headers={**headers, "Accept-Encoding": "identity"}, allow_redirects=False, ssl=trust, **body
         ) as response:
-            return Answer(response.status, response.headers, await _body(f"{method.upper()} {_api_path(url)}", response))
+            return Answer(
+                response.status, response.headers, await _body(f"{method.upper()} {_api_path(url)}", response)
+            )
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
