@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from rotator.core.errors import Code, RotationError
+from rotator.core.errors import Code, RotationError, whence
 from rotator.core.model import Secret
 from rotator.vault.answers import CasMismatchError, ForbiddenError, NotFoundError, malformed
 
@@ -126,7 +126,7 @@ def fetch(source: SecretInput, what: str) -> Secret:
     if isinstance(source, Secret):
         return source
     if not isinstance(source, Path):
-        return source()
+        return _fetched(source, what)
     try:
         text = source.read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -137,6 +137,15 @@ def fetch(source: SecretInput, what: str) -> Secret:
         found = "nothing" if not text else "several lines or control characters"
         raise _refused(f"{source} holds {found}, wanted {what} and nothing else")
     return Secret(text)
+
+
+def _fetched(source: Callable[[], Secret], what: str) -> Secret:
+    try:
+        return source()
+    except RotationError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it was, its text may hold the secret
+        raise _refused(f"{what} could not be fetched: {whence(error)}") from None
 
 
 def stamp(source: SecretInput) -> object:

@@ -73,8 +73,8 @@ class Keeper:
         self._on_recovered = on_recovered
         self._wake = asyncio.Event()
         self._lease: Lease | None = None
-        self._first_ttl = self._obtained = self._renew_at = 0.0
-        self._at_max = self._doubt = False
+        self._first_ttl = self._logged_in = self._obtained = self._renew_at = 0.0
+        self._at_max = self._doubt = self._refused = False
         self._failures = 0
         self._not_before = -math.inf
         self._stamp: object = None
@@ -93,7 +93,7 @@ class Keeper:
                 case Task.LOGIN:
                     await self._attempt_login()
                 case Task() as task:
-                    await self._attempt(works[task]())
+                    await self._attempt(works[task](), task)
             await self._rest()
 
     async def log_in(self) -> None:
@@ -117,7 +117,7 @@ class Keeper:
         try:
             await self.client.auth.token.lookup_self()
         except ForbiddenError:
-            if self._now() - self._obtained < pacing.FLOOR:
+            if self._now() - self._logged_in < pacing.FLOOR:
                 refused = "Vault refuses the token that it gave out a moment ago"
                 raise DoubtError(Code.VAULT_UNAVAILABLE, refused) from None
             await self.log_in()
@@ -149,8 +149,7 @@ class Keeper:
 
     def _due(self, now: float) -> Task | None:
         replaced = self._login.stamp() != self._stamp
-        refused = self.trouble is not None and self.trouble.code is Code.VAULT_LOGIN_REFUSED
-        if replaced and self.tried.is_set() and (refused or not self._login.owns_token):
+        if replaced and self.tried.is_set() and (self._refused or not self._login.owns_token):
             return Task.LOGIN
         if now < self._not_before:
             return None
@@ -164,21 +163,21 @@ class Keeper:
 
     async def _attempt_login(self) -> RotationError | None:
         if self._logging_in is None or self._logging_in.done():
-            self._logging_in = asyncio.create_task(self._attempt(self._log_in()))
+            self._logging_in = asyncio.create_task(self._attempt(self._log_in(), Task.LOGIN))
         return await asyncio.shield(self._logging_in)
 
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> RotationError | None:
+    async def _attempt(self, work: Coroutine[Any, Any, None], task: Task) -> RotationError | None:
         started = self._now()
         try:
             await work
         except RotationError as error:
-            self._failed(error, started)
+            self._failed(error, task, started)
             return error
         finally:
             self.tried.set()
-        self._failures = 0
         self._doubt = False
-        self._not_before = started + pacing.FLOOR
+        # A renewal that met the max TTL is followed by a login at once.
+        self._not_before = started if task is Task.RENEW else started + pacing.FLOOR
         if self._lease is not None:
             self._recovered()
         return None
@@ -188,6 +187,8 @@ class Keeper:
         self._stamp = self._login.stamp()
         lease = await self._login.login(self._connect)
         known = self._lease is not None and self._lease.token == lease.token
+        self._refused = False
+        self._logged_in = started
         self._take(lease, started)
         self._first_ttl, self._at_max = lease.ttl, not lease.renewable
         if not known:
@@ -198,50 +199,64 @@ class Keeper:
             )
 
     async def _renew(self) -> None:
-        started = self._now()
+        started, generation = self._now(), self.generation
         try:
             lease = auth_lease(await self.client.auth.token.renew_self())
         except RotationError as error:
             if not isinstance(error, ForbiddenError) and error.code is not Code.VAULT_REFUSED:
                 raise
-            self._at_max = True  # it will not be renewed: the next step is a login
+            # It will not be renewed: the next step is a login, unless a caller has made one meanwhile.
+            self._at_max = self._at_max or generation == self.generation
+            return
+        if generation != self.generation:
             return
         self.mute = False
         self._at_max = not lease.renewable or lease.ttl < pacing.SHORTENED * self._first_ttl
         self._take(lease, started)
+        if self._at_max:
+            self._renew_at = started
         self._journal.event("vault.token_renewed", ttl_s=_finite(lease.ttl), expires_at=self._dies())
 
     async def _probe(self) -> None:
         """Ask the least that shows Vault at work: about the token itself."""
+        generation = self.generation
         try:
             await self.client.auth.token.lookup_self()
         except ForbiddenError:
-            if not self.mute:
+            if not self.mute and generation == self.generation:
                 self._lease = None  # dead: the next step is a login
 
     def _take(self, lease: Lease, started: float) -> None:
         """Hold a lease; its life is counted from before the request was sent."""
-        self._lease, self._obtained = lease, started
+        self._lease, self._obtained, self._failures = lease, started, 0
         self._renew_at = started + lease.ttl * pacing.renewal_share(lease.token.reveal())
 
-    def _failed(self, error: RotationError, started: float) -> None:
+    def _failed(self, error: RotationError, task: Task, started: float) -> None:
         self._failures += 1
+        self._refused = error.code is Code.VAULT_LOGIN_REFUSED
         self._not_before = started + pacing.wait_after(error, self._failures, str(self.generation))
         alive = self._lease is not None and self._now() < self._obtained + self._lease.ttl
-        if not (alive and error.code in {Code.VAULT_THROTTLED, Code.VAULT_LOGIN_REFUSED}):
+        if alive and task is Task.RENEW:
+            self._doubt = True  # a full disk refuses renewals and serves reads (V27): a probe tells
+        elif not (alive and error.code in {Code.VAULT_THROTTLED, Code.VAULT_LOGIN_REFUSED}):
             self._troubled(error)
+        elif self._refused and self._failures == 1:
+            self._tell_trouble("vault.denied", error, expires_at=self._dies())  # there is time to mend it
 
     def _troubled(self, error: RotationError) -> None:
         before, self.trouble = self.trouble, error
         if before is None or before.code is not error.code:
-            event = "vault.unavailable" if error.code.retryable else "vault.denied"
-            self._journal.event(event, error=error.code.text, detail=error.detail, cure=error.code.cure)
+            self._tell_trouble("vault.denied" if self._refused else "vault.unavailable", error)
+
+    def _tell_trouble(self, event: str, error: RotationError, **fields: object) -> None:
+        self._journal.event(event, error=error.code.text, detail=error.detail, cure=error.code.cure, **fields)
 
     def _recovered(self) -> None:
         if self.trouble is None:
             return
         self._journal.event("vault.recovered", after=self.trouble.code.text)
         self.trouble = None
+        self._failures = 0
         self.recovered_at = self._now()
         self._on_recovered()
 

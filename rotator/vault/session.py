@@ -161,7 +161,7 @@ class VaultSession:
             raise await self._denial(needs)
 
     async def close(self) -> None:
-        """Revoke the token if this session made it, and close every connection."""
+        """Revoke the token if this session made it, and close every connection; `run` has ended before."""
         await self._keeper.revoke()
         await self._transport.close()
 

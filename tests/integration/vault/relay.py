@@ -9,6 +9,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from rotator.engine.clock import SystemClock
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -28,13 +30,19 @@ class Relay:
         address: Where it listens.
         meddle: What happens to each request; a test sets it.
         seen: Method and path of every request.
+        times: When each came, on the elapsed clock.
     """
 
     def __init__(self, upstream: str) -> None:
         self.address = ""
         self.meddle: Meddle = pass_on
         self.seen: list[tuple[str, str]] = []
+        self.times: list[float] = []
         self._upstream = upstream
+
+    def count(self, path: str) -> int:
+        """How many requests there were for a path."""
+        return sum(path == asked for _, asked in self.seen)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Relay]:
@@ -54,6 +62,7 @@ class Relay:
 
     async def _handle(self, request: web.Request) -> web.Response:
         self.seen.append((request.method, request.path))
+        self.times.append(SystemClock().now().elapsed)
         body = await request.read()
 
         async def forward() -> web.Response:

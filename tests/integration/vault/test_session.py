@@ -148,6 +148,21 @@ async def test_v13_a_wrong_secret_id_is_told_and_a_new_file_works_without_restar
         assert visit.recoveries == 1
 
 
+async def test_v13_a_secret_id_that_ran_out_is_told_while_the_token_still_works(
+    admin: server.Admin, tmp_path: Path
+) -> None:
+    await admin.put("x", a="b")
+    role = await admin.approle(token_type="batch", token_ttl="6s", secret_id_num_uses=1)
+    file = tmp_path / "secret-id"
+    file.write_text((await role.secret_id()).reveal())
+    async with visiting(settings(admin.bao, AppRoleLogin(role.role_id, file))) as visit:
+        await until(lambda: visit.told("vault.denied") == ["vault.denied"], 6)
+        assert await read(visit.session)
+        assert visit.session.authenticated
+        file.write_text((await role.secret_id()).reveal())
+        await until(lambda: visit.told("vault.login") == ["vault.login"] * 2, 8)
+
+
 async def test_a_token_file_is_read_again_when_it_is_replaced(admin: server.Admin, tmp_path: Path) -> None:
     await admin.put("x", a="b")
     file, first, second = tmp_path / "token", await admin.token(), await admin.token()

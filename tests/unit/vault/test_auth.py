@@ -44,6 +44,16 @@ def test_a_secret_may_be_fetched_by_a_function() -> None:
     assert auth.fetch(lambda: Secret("from elsewhere"), "the secret id").reveal() == "from elsewhere"
 
 
+def test_a_function_that_fails_is_a_refused_login_and_its_text_stays_behind() -> None:
+    def fetch() -> Secret:
+        raise ValueError("s.leaked")
+
+    with pytest.raises(RotationError) as caught:
+        auth.fetch(fetch, "the secret id")
+    assert caught.value.code is Code.VAULT_LOGIN_REFUSED
+    assert "leaked" not in str(caught.value)
+
+
 def test_v13_a_replaced_file_changes_the_stamp(tmp_path: Path) -> None:
     file, other = tmp_path / "secret-id", tmp_path / "other"
     login = auth.AppRoleLogin(role_id=Secret("role"), secret_id=file)
