@@ -1,0 +1,1 @@
+"""How a file is written whole, and what is written into it."""

@@ -1,0 +1,173 @@
+"""A file as a sink."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import TokenRecord
+from rotator.files import formats, writer
+from rotator.files.directory import opened, trusted_owners
+from rotator.files.lane import Lane
+from rotator.files.system import SYSTEM, FileSystem
+
+if TYPE_CHECKING:
+    from rotator.files.directory import Directory
+    from rotator.files.options import FileSinkSettings
+    from rotator.files.state import StateDirectory
+
+DEADLINE = 10.0
+"""Seconds for one look or one write, as for every attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What the file holds: the record, if it is one of ours and whole, and whether owner, group and mode are right."""
+
+    record: TokenRecord | None = None
+    as_configured: bool = False
+
+
+class FileSink:
+    """A file that consumers read.
+
+    A file whose mode, owner or group is not as configured counts as holding nothing, so that it is written anew; after
+    a change of these settings that is one mint, if no other sink holds the token. Likewise a raw, header or env file
+    whose state was deleted. A file that no format of ours explains, and that the state directory does not know, is
+    somebody else's, and a mistyped path must not cost it: SINK_FOREIGN. Nothing is adopted from a file that belongs to
+    anyone but root, rotator's user or the configured owner.
+
+    Two rotators that write to one file at the same moment both succeed, and the later one stays; each file is whole.
+
+    Args:
+        settings: Which file, and how.
+        credential: Whose token it is; `env` names the variable after it.
+        state: Where what the file cannot carry is kept.
+        fs: The system calls.
+        deadline: Seconds for one look or one write.
+    """
+
+    kind = "file"
+
+    def __init__(
+        self,
+        settings: FileSinkSettings,
+        credential: str,
+        state: StateDirectory,
+        fs: FileSystem = SYSTEM,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self.name = f"file:{settings.path}"
+        self._settings = settings
+        self._path = settings.path
+        self._format = formats.FORMATS[settings.format]
+        self._layout = formats.Layout(credential, settings.fields)
+        self._state = state
+        self._fs = fs
+        self._lane = Lane(self.name, deadline)
+        self._swept = False
+
+    async def read(self) -> TokenRecord | None:
+        """See `rotator.core.ports.Sink`.
+
+        Raises:
+            RotationError: SINK_FOREIGN, FILE_*.
+        """
+        return await self._lane.run(self._read)
+
+    async def write(self, record: TokenRecord) -> TokenRecord:
+        """See `rotator.core.ports.Sink`.
+
+        The file is replaced also when the state cannot be kept, which is raised afterwards: consumers come first.
+
+        Raises:
+            RotationError: SINK_FOREIGN, TOKEN_INVALID, FILE_*.
+        """
+        return await self._lane.run(lambda: self._write(record))
+
+    async def check(self) -> None:
+        """Try all that a write needs, without replacing the file; remove what killed processes left behind.
+
+        Raises:
+            RotationError: SINK_FOREIGN, FILE_*: the directory is missing or unsafe, the file system is full or
+                read-only, owner or group do not exist or may not be given, the state directory cannot be used.
+        """
+        await self._lane.run(self._check)
+
+    def _read(self) -> TokenRecord | None:
+        access = self._settings.access()
+        with opened(self._path.parent, self._fs) as directory:
+            held = self._look(directory, access)
+        return held.record if held.as_configured else None
+
+    def _write(self, record: TokenRecord) -> TokenRecord:
+        access = self._settings.access()
+        content = self._format.render(record, self._layout)
+        with opened(self._path.parent, self._fs) as directory:
+            self._sweep(directory)
+            held = self._look(directory, access)
+            if held.record is not None and _serves(held.record, record):
+                if held.as_configured:
+                    return held.record
+                record, content = held.record, self._format.render(held.record, self._layout)
+            self._replace(directory, access, content, record, held.record)
+        return record
+
+    def _replace(
+        self, directory: Directory, access: writer.Access, content: bytes, record: TokenRecord, held: TokenRecord | None
+    ) -> None:
+        trouble = None
+        if not self._format.carries_all:
+            try:
+                self._state.remember(self._path, [record] if held is None else [record, held])
+            except RotationError as error:
+                trouble = error
+        writer.replace(directory, self._path.name, content, access)
+        if trouble is not None:
+            raise trouble
+
+    def _check(self) -> None:
+        access = self._settings.access()
+        with opened(self._path.parent, self._fs) as directory:
+            self._sweep(directory)
+            self._look(directory, access)
+            writer.probe(directory, self._path.name, access)
+        if not self._format.carries_all:
+            self._state.check(self._path)
+
+    def _sweep(self, directory: Directory) -> None:
+        self._swept = self._swept or writer.sweep(directory, self._path.name)
+
+    def _look(self, directory: Directory, access: writer.Access) -> _Held:
+        found = writer.read(directory, self._path.name)
+        if found is None:
+            return _Held()
+        record = self._record(found.content)
+        if record is None and not formats.is_ours(found.content) and not self._state.knows(self._path):
+            raise RotationError(
+                Code.SINK_FOREIGN,
+                f"{self._path} holds something that rotator did not write; wanted a token file, or none: "
+                "configure another path, or move the file away",
+            )
+        owner = os.geteuid() if access.uid is None else access.uid
+        if found.uid not in trusted_owners() | {owner}:
+            return _Held()
+        wanted = (access.mode, owner, found.gid if access.gid is None else access.gid)
+        return _Held(record, as_configured=(found.mode, found.uid, found.gid) == wanted)
+
+    def _record(self, content: bytes) -> TokenRecord | None:
+        extract = self._format.extract(content, self._layout)
+        if extract is None or isinstance(extract, TokenRecord):
+            return extract
+        return self._state.recall(self._path, extract)
+
+
+def _serves(held: TokenRecord, record: TokenRecord) -> bool:
+    """Whether `held` stays although `record` was to be written: it is the same, or another writer's that is better.
+
+    The same token with other times does not stay: the clock was set meanwhile, and `record` tells the truth.
+    """
+    other = held.fingerprint != record.fingerprint
+    return held == record or (other and held.inputs == record.inputs and held.expires_at > record.expires_at)

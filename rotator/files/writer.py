@@ -1,0 +1,239 @@
+"""Reading and replacing one file of an open directory, whole or not at all.
+
+The new content goes into a temporary file of the same directory (so that no rename crosses file systems, F15), which
+is nobody else's (F10) and gets its owner and then its mode before it gets its name (F13, F14). The content is on the
+disk before the name is, and the name before the call returns (F05, F19). Whatever fails, the temporary file goes and
+the old one stays. A process that is killed leaves its temporary file behind; `sweep` finds it by its name (F02, F03).
+
+A hard link is replaced like any file: its other names keep the old content, and nothing is written through it (F12).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import Code, RotationError
+from rotator.files.system import translated
+
+if TYPE_CHECKING:
+    from rotator.files.directory import Directory
+
+RANDOM_DIGITS = 8
+"""Hex digits that nobody guesses; in the temporary file's name."""
+
+MAX_SIZE = 1 << 20
+"""Bytes. What is larger is no token file, and is not read to its end."""
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may read a file.
+
+    Attributes:
+        mode: Permission bits.
+        uid: The owner; None leaves it to be this process's user.
+        gid: The group; None leaves it as the directory gives it.
+    """
+
+    mode: int
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file as it was found.
+
+    Attributes:
+        content: At most `MAX_SIZE` + 1 bytes; not shown, since it holds a token.
+        mode: Permission bits.
+        uid: The owner.
+        gid: The group.
+    """
+
+    content: bytes = field(repr=False)
+    mode: int
+    uid: int
+    gid: int
+
+
+def temporary_name(name: str) -> str:
+    """A name for the next content of `name`, which no glob for `name` and no other file has."""
+    return f".{name}.rotator-{secrets.token_hex(RANDOM_DIGITS // 2)}"
+
+
+def read(at: Directory, name: str) -> Found | None:
+    """The file, or None if there is none. Opening it neither follows a link nor waits for a FIFO's other end.
+
+    Raises:
+        RotationError: FILE_UNSAFE when it is no plain file; FILE_DENIED, FILE_IO when it could not be read.
+    """
+    with translated(f"reading {at.path / name}"):
+        if not _is_plain(at, name):
+            return None
+        try:
+            fd = at.fs.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at.fd)
+        except FileNotFoundError:
+            return None
+        try:
+            info = at.fs.fstat(fd)
+            _refuse_unless_plain(info, at, name)
+            content = _read_all(at, fd)
+        finally:
+            at.fs.close(fd)
+    return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+
+
+def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
+    """Give `name` a new content. A reader finds the old file or the new one, and never a wider mode than `access`.
+
+    Raises:
+        RotationError: FILE_UNSAFE when the name is taken by something else than a plain file; FILE_OWNER when the file
+            may not be given to its owner or group; FILE_* when the file system refuses. The old file is still there,
+            unless only the last step failed, which makes the new name durable.
+    """
+    with translated(f"writing {at.path / name}"):
+        _is_plain(at, name)
+        _spare_from_sweeping(at)
+        temporary, fd = _create(at, name)
+        try:
+            try:
+                _write_all(at, fd, content)
+                _give(at, fd, name, access)
+                at.fs.fsync(fd)
+            finally:
+                at.fs.close(fd)
+            at.fs.rename(temporary, name, dir_fd=at.fd)
+        except BaseException:
+            _discard(at, temporary)
+            raise
+        at.fs.fsync(at.fd)
+
+
+def probe(at: Directory, name: str, access: Access) -> None:
+    """Do all that `replace` does but the replacing, to learn now what it would meet.
+
+    Raises:
+        RotationError: As `replace`.
+    """
+    with translated(f"trying to write {at.path / name}"):
+        _is_plain(at, name)
+        temporary, fd = _create(at, name)
+        try:
+            try:
+                _give(at, fd, name, access)
+            finally:
+                at.fs.close(fd)
+        finally:
+            _discard(at, temporary)
+
+
+def sweep(at: Directory, name: str) -> bool:
+    """Remove what killed processes left behind of `name`; False if somebody writes in the directory just now.
+
+    Raises:
+        RotationError: FILE_* when the directory cannot be listed.
+    """
+    with translated(f"looking for left-over files in {at.path}"):
+        try:
+            at.fs.flock(at.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # no locks there: at worst, another rotator's write loses its temporary file, fails and is done again
+        stale = re.compile(rf"\.{re.escape(name)}\.rotator-[0-9a-f]{{{RANDOM_DIGITS}}}")
+        for found in at.fs.listdir(at.fd):
+            if stale.fullmatch(found):
+                _discard(at, found)
+    return True
+
+
+def _spare_from_sweeping(at: Directory) -> None:
+    """Tell sweepers of this directory that somebody writes, until it is closed.
+
+    Nothing else hangs on it, so a lock that cannot be had, or that a stranger holds, stops no write.
+    """
+    with suppress(OSError):
+        at.fs.flock(at.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _create(at: Directory, name: str) -> tuple[str, int]:
+    temporary = temporary_name(name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    return temporary, at.fs.open(temporary, flags, 0o600, dir_fd=at.fd)
+
+
+def _write_all(at: Directory, fd: int, content: bytes) -> None:
+    left = content
+    while left:
+        left = left[at.fs.write(fd, left) :]
+
+
+def _read_all(at: Directory, fd: int) -> bytes:
+    content = b""
+    while len(content) <= MAX_SIZE and (part := at.fs.read(fd, MAX_SIZE + 1 - len(content))):
+        content += part
+    return content
+
+
+def _give(at: Directory, fd: int, name: str, access: Access) -> None:
+    """Owner and group first: the mode opens the file to nobody before they are right."""
+    if access.uid is not None or access.gid is not None:
+        uid, gid = (-1 if wanted is None else wanted for wanted in (access.uid, access.gid))
+        try:
+            at.fs.fchown(fd, uid, gid)
+        except (PermissionError, OverflowError):
+            raise _not_ours_to_give(at, name, access) from None
+    at.fs.fchmod(fd, access.mode)
+
+
+def _not_ours_to_give(at: Directory, name: str, access: Access) -> RotationError:
+    receiver = " and ".join(
+        f"{kind} {wanted}" for kind, wanted in (("uid", access.uid), ("gid", access.gid)) if wanted is not None
+    )
+    return RotationError(
+        Code.FILE_OWNER,
+        f"uid {os.geteuid()} may not give {at.path / name} to {receiver}: let rotator's user be a member of the group "
+        "and leave owner out, or run rotator with CAP_CHOWN",
+    )
+
+
+def _discard(at: Directory, temporary: str) -> None:
+    """Remove a temporary file. One that stays is swept later, and must not hide what went wrong before."""
+    with suppress(OSError):
+        at.fs.unlink(temporary, dir_fd=at.fd)
+
+
+def _is_plain(at: Directory, name: str) -> bool:
+    """Whether there is a plain file; False if there is nothing."""
+    try:
+        info = at.fs.lstat(name, dir_fd=at.fd)
+    except FileNotFoundError:
+        return False
+    _refuse_unless_plain(info, at, name)
+    return True
+
+
+def _refuse_unless_plain(info: os.stat_result, at: Directory, name: str) -> None:
+    if not stat.S_ISREG(info.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(info.st_mode), "something unknown")
+        raise RotationError(
+            Code.FILE_UNSAFE,
+            f"{at.path / name} is {kind}; wanted a plain file or nothing: remove it, or configure another path",
+        )
