@@ -1,0 +1,157 @@
+"""What a token file looks like, and what is read back from it."""
+
+from __future__ import annotations
+
+import json
+import string
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import Secret, TokenRecord, fingerprint
+from rotator.files.formats import FORMATS, Layout, is_ours, variable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CHARACTERS = string.ascii_letters + string.digits + "-._~+/"
+
+tokens = st.builds(
+    lambda body, padding: body + "=" * padding, st.text(CHARACTERS, min_size=1), st.integers(min_value=0, max_value=3)
+)
+
+
+def record(value: str = "token.one") -> TokenRecord:
+    secret = Secret(value)
+    return TokenRecord(secret, NOW, NOW + timedelta(seconds=600), 600, "openid admin", fingerprint(secret), "inputs")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("raw", b"token.one"),
+        ("header", b"Authorization: Bearer token.one\n"),
+        ("env", b"BILLING_EU_ACCESS_TOKEN=token.one\n"),
+    ],
+)
+def test_a_file_holds_the_token_in_its_format_and_nothing_else(kind: str, content: bytes) -> None:
+    assert FORMATS[kind].render(record(), Layout("billing-eu")) == content
+
+
+def test_a_json_file_is_the_record_on_one_line() -> None:
+    content = FORMATS["json"].render(record(), Layout("billing"))
+    assert content.endswith(b"}\n")
+    assert content.count(b"\n") == 1
+    assert json.loads(content) == record().fields()
+
+
+def test_json_fields_bear_the_consumers_names_only() -> None:
+    layout = Layout("billing", {"token": "access_token", "scope": "expires_at", "granted": "scope"})
+    document = json.loads(FORMATS["json"].render(record(), layout))
+    assert (document["token"], document["scope"], document["granted"]) == (
+        "token.one",
+        "2026-01-01T00:10:00Z",
+        "openid admin",
+    )
+    assert not {"access_token", "expires_at"} & document.keys()
+    assert FORMATS["json"].extract(json.dumps(document).encode(), layout) == record()
+
+
+def test_a_json_file_from_before_a_renaming_holds_no_record() -> None:
+    content = FORMATS["json"].render(record(), Layout("billing"))
+    assert FORMATS["json"].extract(content, Layout("billing", {"token": "access_token"})) is None
+    assert is_ours(content)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@given(token=tokens)
+def test_every_bearer_token_is_read_back_as_it_was_and_known_as_ours(kind: str, token: str) -> None:
+    content = FORMATS[kind].render(record(token), Layout("billing"))
+    assert FORMATS[kind].extract(content, Layout("billing")) == (record(token) if kind == "json" else Secret(token))
+    assert is_ours(content)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@given(token=st.text())
+def test_p20_f17_what_is_no_bearer_token_is_never_rendered(kind: str, token: str) -> None:
+    body = token.rstrip("=")
+    assume(not body or set(body) - set(CHARACTERS))
+    with pytest.raises(RotationError) as caught:
+        FORMATS[kind].render(record(token), Layout("billing"))
+    assert caught.value.code is Code.TOKEN_INVALID
+    assert len(token) < 20 or token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "a\nX-Admin: yes",
+        "a\r\nb",
+        "a\n",
+        "a b",
+        "a\0",
+        "a'b",
+        'a"b',
+        "a$(id)",
+        "a`id`",
+        "a\\b",
+        "a;id",
+        "ä",
+        "",
+        "=",
+        "a=b",
+    ],
+)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_p20_f17_a_token_that_would_inject_is_refused(kind: str, token: str) -> None:
+    with pytest.raises(RotationError):
+        FORMATS[kind].render(record(token), Layout("billing"))
+
+
+@pytest.mark.parametrize(
+    ("credential", "name"),
+    [
+        ("billing", "BILLING_ACCESS_TOKEN"),
+        ("asset-pool.eu", "ASSET_POOL_EU_ACCESS_TOKEN"),
+        ("3scale", "_3SCALE_ACCESS_TOKEN"),
+        ("größe", "GR_SSE_ACCESS_TOKEN"),
+        ("a=$(id)", "A___ID__ACCESS_TOKEN"),
+    ],
+)
+def test_a_variable_is_named_after_its_credential(credential: str, name: str) -> None:
+    assert variable(credential) == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("raw", b"token.one\n"),
+        ("raw", b""),
+        ("header", b"Authorization: Bearer token.one"),
+        ("header", b"Authorization: Basic token.one\n"),
+        ("header", b"Authorization: Bearer token.one\nX: y\n"),
+        ("env", b"OTHER_ACCESS_TOKEN=token.one\n"),
+        ("env", b"BILLING_ACCESS_TOKEN='token.one\n"),
+        ("json", b"[]"),
+        ("json", b"{"),
+        ("json", b"[" * 100_000),
+        ("json", b'{"access_token": 1}'),
+        ("json", b"\xff"),
+    ],
+)
+def test_a_content_that_was_changed_holds_nothing(kind: str, content: bytes) -> None:
+    assert FORMATS[kind].extract(content, Layout("billing")) is None
+
+
+def test_an_env_file_of_a_renamed_credential_is_ours_and_holds_nothing() -> None:
+    content = FORMATS["env"].render(record(), Layout("before"))
+    assert FORMATS["env"].extract(content, Layout("after")) is None
+    assert is_ours(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"two words", b"[server]\nport=1\n", b'{"a": 1}', b"A=1\nB=2\n", b"\x7fELF\x02", b"user:password"]
+)
+def test_a_content_that_no_format_explains_is_not_ours(content: bytes) -> None:
+    assert not is_ours(content)
