@@ -170,7 +170,9 @@ async def test_f03_a_sweep_spares_the_temporary_file_that_another_rotator_is_wri
         if name == "rename":
             asyncio.run(sink(tmp_path, "json").check())
 
-    await sink(tmp_path, "json", Intercepted(before=other_rotator_starts)).write(NEW)
+    target = sink(tmp_path, "json", Intercepted(before=other_rotator_starts))
+    await target.write(OLD)
+    await target.write(NEW)
     assert await sink(tmp_path, "json").read() == NEW
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.errors import Code, RotationError
-from tests.integration.files.harness import NAME, record, sink
+from tests.integration.files.harness import NAME, Intercepted, record, sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +65,29 @@ async def test_a_target_that_is_no_plain_file_is_refused_and_left_alone(
     assert f"is {named};" in error.detail
     assert (tmp_path / "out" / NAME).lstat().st_ino == before
     assert (tmp_path / "prey").read_text() == "precious"
+
+
+async def test_f08_a_link_that_appears_after_the_last_look_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "prey").write_text("precious")
+
+    def plant(_: int, name: str) -> None:
+        if name == "rename":
+            (tmp_path / "out" / NAME).symlink_to(tmp_path / "prey")
+
+    await sink(tmp_path, "json", Intercepted(before=plant)).write(record())
+    assert (tmp_path / "prey").read_text() == "precious"
+    assert await sink(tmp_path, "json").read() == record()
+
+
+async def test_f08_a_state_that_is_a_link_is_not_replaced(tmp_path: Path) -> None:
+    await sink(tmp_path).write(record())
+    (state,) = (tmp_path / "state").iterdir()
+    state.rename(tmp_path / "moved")
+    state.symlink_to(tmp_path / "moved")
+    with pytest.raises(RotationError, match="is a symbolic link"):
+        await sink(tmp_path).write(record("new", 700))
+    assert state.is_symlink()
+    assert (tmp_path / "out" / NAME).read_text() == "token.new"
 
 
 async def test_f12_a_hard_link_is_replaced_and_its_other_name_keeps_its_content(tmp_path: Path) -> None:
