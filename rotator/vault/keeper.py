@@ -1,6 +1,6 @@
 """The session's token: got by a login, renewed, got anew, and watched over while Vault is away.
 
-One loop does one thing at a time and never two within a second, whatever fails (V12). What is due is a pure question,
+One loop does one thing at a time, and after a failure nothing within a second (V12). What is due is a pure question,
 `_due`; what came of it is noted in one place, `_attempt`.
 """
 
@@ -90,11 +90,12 @@ class Keeper:
         works = {Task.RENEW: self._renew, Task.PROBE: self._probe}
         while True:
             match self._due(self._now()):
+                case None:
+                    await self._rest()
                 case Task.LOGIN:
                     await self._attempt_login()
-                case Task() as task:
+                case task:
                     await self._attempt(works[task](), task)
-            await self._rest()
 
     async def log_in(self) -> None:
         """Get a new token now; callers at the same time share one login, which their cancellation does not cut.
@@ -114,9 +115,12 @@ class Keeper:
         """
         if self.mute:
             return False
+        generation = self.generation
         try:
             await self.client.auth.token.lookup_self()
         except ForbiddenError:
+            if generation != self.generation:
+                return True  # `run` replaced it meanwhile
             if self._now() - self._logged_in < pacing.FLOOR:
                 refused = "Vault refuses the token that it gave out a moment ago"
                 raise DoubtError(Code.VAULT_UNAVAILABLE, refused) from None
