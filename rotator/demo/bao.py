@@ -8,9 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rotator.core.model import Secret
 from rotator.demo.admin import DEADLINE, Administrator, BaoError
 from rotator.demo.child import Child
+from rotator.demo.ports import unused_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -170,7 +169,7 @@ class BaoServer(Administrator):
     async def _listen(self) -> None:
         """Run the program until it listens, by its own word: the port alone may be somebody else's."""
         bao = self._binary or find_bao()
-        ports = [self._port] if self._port else [_unused_port() for _ in range(ATTEMPTS)]
+        ports = [self._port] if self._port else [unused_port() for _ in range(ATTEMPTS)]
         for port in ports:
             self._child = Child(self._command(bao, port), self.home, self.log)
             if await self._child.says(STARTED, DEADLINE):
@@ -193,25 +192,3 @@ class BaoServer(Administrator):
         file = self.home / "bao.json"
         file.write_text(json.dumps(configuration))
         return [str(bao), "server", f"-config={file}"]
-
-
-def _unused_port() -> int:
-    """A port that is free, as is the next one, which the cluster listener takes.
-
-    It lies below the range from which the kernel hands out ports by itself, so that a server that is down for a while
-    finds it free again.
-    """
-    while True:
-        port = 10_000 + 2 * secrets.randbelow(10_000)
-        if _is_free(port) and _is_free(port + 1):
-            return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

