@@ -69,9 +69,14 @@ class KvSink:
         key = await self._key()
         try:
             return await key.write(record)
-        except NotFoundError:
-            self._forget()
-            raise RotationError(Code.MOUNT_MISSING, f"no KV secrets engine takes a write at {self._path}") from None
+        except RotationError as error:
+            if isinstance(error, NotFoundError):
+                self._forget()
+                told = f"no KV secrets engine takes a write at {self._path}"
+                raise RotationError(Code.MOUNT_MISSING, told) from None
+            if error.code is Code.VAULT_MALFORMED:
+                self._forget()  # an engine of the other version answers like this: it was replaced
+            raise
 
     async def needs(self) -> Needs:
         """What reading and writing need from the policies.

@@ -307,6 +307,44 @@ async def test_v22_a_mount_that_was_removed_is_told_by_the_write(session: VaultS
         assert caught.value.code is Code.MOUNT_MISSING
 
 
+async def test_v22_a_mount_that_was_replaced_by_one_of_the_other_version_is_found_again(
+    session: VaultSession, admin: server.Admin
+) -> None:
+    mount = await admin.mount(2)
+    sink = KvSink(session, f"{mount}/token", "billing")
+    await server.until_async(lambda: sink.write(record("one")))
+    await admin.api.sys.disable_secrets_engine(mount)
+    await admin.api.write_data(f"sys/mounts/{mount}", data={"type": "kv", "options": {"version": "1"}})
+    with pytest.raises(RotationError) as caught:
+        await sink.write(record("two", life=700))
+    assert caught.value.code is Code.VAULT_MALFORMED
+    assert await sink.write(record("two", life=700)) == record("two", life=700)
+    assert (await admin.api.adapter.get(f"/v1/{mount}/token"))["data"]["access_token"] == "token.two"
+
+
+async def test_a_mount_that_demands_check_and_set_of_metadata_is_marked(
+    session: VaultSession, admin: server.Admin
+) -> None:
+    mount = await admin.mount(2, metadata_cas_required=True)
+    await KvSink(session, f"{mount}/token", "billing").write(record())
+    assert (await admin.metadata("token", mount))["custom_metadata"] == MARK
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["v1", "v2"])
+async def test_a_record_from_before_its_fields_were_renamed_is_written_anew(
+    session: VaultSession, admin: server.Admin, version: int
+) -> None:
+    mount = await admin.mount(version)
+    sink = KvSink(session, f"{mount}/token", "billing")
+    await server.until_async(lambda: sink.write(record()))
+    renamed = KvSink(session, f"{mount}/token", "billing", {"token": "access_token"})
+    assert await renamed.read() is None
+    await renamed.write(record())
+    document = await admin.api.adapter.get(f"/v1/{mount}/{'data/' if version == 2 else ''}token")
+    fields = document["data"]["data"] if version == 2 else document["data"]
+    assert (fields["token"], "access_token" in fields) == ("token.one", False)
+
+
 async def test_kv_v1_gets_a_ttl_that_is_a_number_and_becomes_the_lease(
     session: VaultSession, admin: server.Admin
 ) -> None:

@@ -142,3 +142,26 @@ async def test_a_request_from_before_the_recovery_does_not_make_a_new_outage(rel
         await early
         assert visit.session.trouble is None
         assert visit.told("vault.unavailable") == ["vault.unavailable"]
+
+
+async def test_a_token_that_may_not_look_itself_up_is_not_taken_for_dead_by_a_probe(
+    relay: Relay, admin: server.Admin
+) -> None:
+    lookup = "/v1/auth/token/lookup-self"
+
+    async def fail(request: web.Request, forward: Forward) -> web.Response:
+        return error(500) if request.path == "/v1/sys/mounts" else await forward()
+
+    role = await admin.approle('path "x" { capabilities = ["read"] }', token_no_default_policy=True)
+    async with visiting(VaultSettings(relay.address, await role.login())) as visit:
+        expires = visit.session.token_expires or 0.0
+        await until(lambda: visit.session.clock.now().elapsed - (expires - 3600) > 1, 3)
+        assert (await refusal(visit.session)).code is Code.VAULT_DENIED
+        logins, looks = relay.count("/v1/auth/approle/login"), relay.count(lookup)
+        relay.meddle = fail
+        await refusal(visit.session)
+        await until(lambda: relay.count(lookup) > looks, 5)
+        await refusal(visit.session)
+        await until(lambda: relay.count(lookup) > looks + 1, 5)
+        assert relay.count("/v1/auth/approle/login") == logins
+        assert visit.session.authenticated
