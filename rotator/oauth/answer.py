@@ -1,0 +1,213 @@
+"""Reading a token answer, strictly: what is not certain is not published (RFC 6749 section 5.1, RFC 6750 section 2.1).
+
+Every function here is pure. The rows P15 to P44 of the catalogue of faults are the cases that it was written for.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import Grant, Secret
+from rotator.oauth.refusal import refusal
+
+if TYPE_CHECKING:
+    from rotator.core.model import Moment
+
+OK = 200
+
+LONGEST_TOKEN = 64 * 1024
+"""Characters. A longer token fits in no header, and Vault would refuse it."""
+
+_BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_DIGITS = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What an answer is held against.
+
+    Attributes:
+        scope: As asked for; empty when none was.
+        assumed_lifetime: Seconds; used only when neither answer nor token tells a lifetime.
+        max_lifetime: Seconds; longer ones are cut.
+        assume_bearer: Whether an answer without token_type is accepted.
+        accept_narrower_scope: Whether a grant of less than was asked for is accepted.
+    """
+
+    scope: str = ""
+    assumed_lifetime: float | None = None
+    max_lifetime: float = 86400.0
+    assume_bearer: bool = False
+    accept_narrower_scope: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: HTTP status.
+        body: Decoded from its transfer and content codings.
+        where: The token endpoint, for messages.
+        wait: What Retry-After asks for, seconds.
+    """
+
+    status: int
+    body: bytes
+    where: str
+    wait: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status}, …)"
+
+
+def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant:
+    """The grant in an answer.
+
+    Args:
+        answer: What came back.
+        expected: What it is held against.
+        issued: Read before the request was sent.
+
+    Raises:
+        RotationError: A refusal (see `rotator.oauth.refusal`), or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER.
+    """
+    if answer.status != OK:
+        raise refusal(answer.status, _error_fields(answer), answer.where, answer.wait)
+    fields = _object(answer)
+    if "error" in fields:
+        if "access_token" in fields:
+            raise RotationError(Code.ANSWER_CONTRADICTORY, f"{answer.where} answered with an error and a token at once")
+        raise refusal(answer.status, fields, answer.where, answer.wait)
+    token = _access_token(fields, answer.where)
+    _check_type(fields, expected, answer.where)
+    return Grant(
+        access_token=Secret(token),
+        issued=issued,
+        lifetime=_lifetime(fields, token, expected, answer.where),
+        scope=_scope(fields, expected, answer.where),
+    )
+
+
+def _error_fields(answer: Answer) -> dict[str, object] | None:
+    try:
+        return _object(answer)
+    except RotationError:
+        return None
+
+
+def _object(answer: Answer) -> dict[str, object]:
+    """The body as a JSON object in UTF-8 (RFC 8259), each key once."""
+    try:
+        fields = json.loads(
+            answer.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
+        )
+    except RotationError as error:
+        raise RotationError(error.code, f"{answer.where} {error.detail}") from None
+    except (ValueError, RecursionError):
+        # UnicodeDecodeError and JSONDecodeError are ValueErrors; their text holds the body.
+        raise RotationError(
+            Code.ANSWER_NOT_JSON, f"{answer.where} answered with {len(answer.body)} bytes that are not JSON in UTF-8"
+        ) from None
+    if not isinstance(fields, dict):
+        raise RotationError(Code.ANSWER_NOT_JSON, f"{answer.where} answered with JSON that is not an object")
+    return fields
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise RotationError(Code.ANSWER_CONTRADICTORY, "answered with a JSON object that has a key twice")
+    return fields
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _number(digits: str) -> float | int:
+    # Thousands of digits cost time, or raise. As a lifetime all of them mean the same: too long.
+    return int(digits) if len(digits) <= 18 else math.copysign(1e18, -1 if digits[0] == "-" else 1)  # noqa: PLR2004
+
+
+def _access_token(fields: dict[str, object], where: str) -> str:
+    token = fields.get("access_token")
+    if not isinstance(token, str) or not token:
+        raise RotationError(Code.TOKEN_MISSING, f"{where} answered without an access_token that is a non-empty string")
+    if len(token) > LONGEST_TOKEN:
+        raise RotationError(
+            Code.TOKEN_INVALID, f"{where} answered with a token of {len(token)} characters; at most {LONGEST_TOKEN} fit"
+        )
+    if not _BEARER.fullmatch(token):
+        raise RotationError(
+            Code.TOKEN_INVALID,
+            f"{where} answered with a token that has characters other than letters, digits and -._~+/=",
+        )
+    return token
+
+
+def _check_type(fields: dict[str, object], expected: Expectations, where: str) -> None:
+    kind = fields.get("token_type")
+    if kind is None and expected.assume_bearer:
+        return
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        found = "without token_type" if kind is None else "with a token_type other than Bearer"
+        raise RotationError(Code.TOKEN_TYPE_UNSUPPORTED, f"{where} answered {found}")
+
+
+def _lifetime(fields: dict[str, object], token: str, expected: Expectations, where: str) -> float:
+    said = _seconds(fields["expires_in"], where) if fields.get("expires_in") is not None else None
+    known = [seconds for seconds in (said, jwt_lifetime(token)) if seconds is not None]
+    if not known:
+        if expected.assumed_lifetime is None:
+            raise RotationError(
+                Code.LIFETIME_MISSING, f"{where} answered without expires_in, and the token itself tells no lifetime"
+            )
+        known = [expected.assumed_lifetime]
+    return min(*known, expected.max_lifetime)
+
+
+def _seconds(value: object, where: str) -> float:
+    """expires_in as seconds: a number, or the digits of one; some servers send a string."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    readable = is_number or (isinstance(value, str) and _DIGITS.fullmatch(value))
+    number = float(value) if readable else None  # type: ignore[arg-type]  # a number or its digits, checked above
+    if number is None or not math.isfinite(number) or math.floor(number) <= 0:
+        raise RotationError(Code.LIFETIME_INVALID, f"{where} answered with an expires_in that is no positive number")
+    return float(math.floor(number))
+
+
+def jwt_lifetime(token: str) -> float | None:
+    """The lifetime that a JSON Web Token tells, exp less iat (RFC 7519 section 4.1), seconds; None when it tells none.
+
+    The signature is not looked at: the token is not trusted for anything here, its lifetime can only be shortened.
+    Both claims come from the provider's clock, so that its difference from ours does not matter.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004  RFC 7515 section 3.1
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=_number)
+        span = float(claims["exp"]) - float(claims["iat"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return span if math.isfinite(span) and span > 0 else None
+
+
+def _scope(fields: dict[str, object], expected: Expectations, where: str) -> str:
+    granted = fields.get("scope")
+    if not isinstance(granted, str):
+        return expected.scope
+    missing = set(expected.scope.split()) - set(granted.split())
+    if missing and not expected.accept_narrower_scope:
+        raise RotationError(
+            Code.SCOPE_NARROWER,
+            f"{where} granted a scope that lacks {' '.join(sorted(missing))!r}, which was asked for",
+        )
+    return granted

@@ -1,0 +1,188 @@
+"""The one thin transport to token endpoints: it sends what `request` builds and hands on to `answer` what comes back.
+
+One HTTP request per attempt. Redirects are never followed, for they would carry the secret elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from rotator import __version__
+from rotator.core.errors import Code, RotationError, whence
+from rotator.oauth.answer import Answer, Expectations, read_answer
+from rotator.oauth.request import GrantParameters, TokenRequest, token_request
+from rotator.oauth.retry_after import retry_after
+from rotator.wire.faults import Fault, fault, system_reason, untrusted_reason
+from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
+from rotator.wire.trust import Trust, UnusableCAFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rotator.core.model import Grant, Secret
+    from rotator.core.ports import Clock
+    from rotator.oauth.request import BasicEncoding
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One authorization server.
+
+    Attributes:
+        token_url: Its token endpoint (RFC 6749 section 3.2).
+        client_auth: A key of `CLIENT_AUTHENTICATION`.
+        basic_encoding: See `rotator.oauth.request.basic_credentials`.
+        timeout: Seconds for a whole request, from connecting to the last byte.
+        connect_timeout: Seconds for one connection to be made.
+        ca_file: PEM bundle to trust instead of the system's.
+        connections: Open at most.
+    """
+
+    token_url: str
+    client_auth: str = "client_secret_basic"
+    basic_encoding: BasicEncoding = "rfc6749"
+    timeout: float = 10.0
+    connect_timeout: float = 3.0
+    ca_file: Path | None = None
+    connections: int = 8
+
+
+class Provider:
+    """The connections to one authorization server, shared by all its credentials."""
+
+    def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
+        self.settings = settings
+        url = URL(settings.token_url)
+        self._where = f"the token endpoint {url.origin()}{url.path}"
+        self._clock = clock
+        self._trust = Trust(settings.ca_file)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def ask(self, request: TokenRequest) -> Answer:
+        """One request and its answer, whatever its status.
+
+        A connection that was kept open and turns out to be closed before any byte of an answer is replaced once: the
+        server never saw the request, or has dropped it whole (RFC 9112 section 9.3.1).
+
+        Raises:
+            RotationError: PROVIDER_UNREACHABLE, PROVIDER_TIMEOUT, PROVIDER_TLS, ANSWER_TRUNCATED, ANSWER_TOO_LARGE,
+                ANSWER_NOT_JSON, ANSWER_STATUS.
+        """
+        used = SimpleNamespace(kept=False)
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                try:
+                    return await self._exchange(request, used)
+                except aiohttp.ServerDisconnectedError:
+                    if not used.kept:
+                        raise
+                    return await self._exchange(request, used)
+        except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret
+            raise self._translate(error) from None
+
+    async def _exchange(self, request: TokenRequest, used: SimpleNamespace) -> Answer:
+        trust = self._trust.context() if self.settings.token_url.startswith("https:") else True
+        headers = {**request.headers, "Accept-Encoding": "identity", "User-Agent": f"rotator/{__version__}"}
+        async with self._open().post(
+            self.settings.token_url,
+            data=request.body,
+            headers=headers,
+            allow_redirects=False,
+            ssl=trust,
+            trace_request_ctx=used,
+        ) as response:
+            body = await read_body(response)
+            wait = retry_after(response.headers.get("Retry-After"), self._clock.now().wall)
+            return Answer(response.status, body, self._where, wait)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = open_session(self.settings.connections, self.settings.connect_timeout)
+            self._session.trace_configs.append(_note_kept_connections())
+        return self._session
+
+    def _translate(self, error: Exception) -> RotationError:
+        """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
+        where = self._where
+        match error:
+            case TooLargeError():
+                return RotationError(Code.ANSWER_TOO_LARGE, f"{where} answered with more than {MAX_BODY} bytes")
+            case UndecodableError():
+                return RotationError(Code.ANSWER_NOT_JSON, f"{where} answered in an encoding nobody asked for")
+            case UnusableCAFileError():
+                return RotationError(Code.PROVIDER_TLS, f"ca_file {error}")
+        code, words = _WORDS[fault(error)]
+        return RotationError(
+            code,
+            words.format(
+                where=where,
+                timeout=self.settings.timeout,
+                connect=self.settings.connect_timeout,
+                untrusted=untrusted_reason(error),
+                system=system_reason(error),
+                whence=whence(error),
+            ),
+        )
+
+
+_WORDS = {
+    Fault.NO_CONNECTION_IN_TIME: (Code.PROVIDER_TIMEOUT, "no connection to {where} within {connect:g} s"),
+    Fault.SLOW: (Code.PROVIDER_TIMEOUT, "{where} did not answer whole within {timeout:g} s"),
+    Fault.UNTRUSTED: (Code.PROVIDER_TLS, "the certificate of {where} is refused: {untrusted}"),
+    Fault.TLS: (Code.PROVIDER_TLS, "the TLS handshake with {where} failed"),
+    Fault.NO_SUCH_HOST: (Code.PROVIDER_UNREACHABLE, "{where} has a host name that does not resolve"),
+    Fault.NO_CONNECTION: (Code.PROVIDER_UNREACHABLE, "no connection to {where}: {system}"),
+    Fault.BROKEN: (Code.PROVIDER_UNREACHABLE, "the connection to {where} broke before an answer came"),
+    Fault.TRUNCATED: (Code.ANSWER_TRUNCATED, "the answer of {where} ended before it was complete"),
+    Fault.NOT_HTTP: (Code.ANSWER_STATUS, "{where} answered with something that is not proper HTTP"),
+    Fault.UNFORESEEN: (Code.INTERNAL, "asking {where} failed: {whence}"),
+}
+
+
+def _note_kept_connections() -> aiohttp.TraceConfig:
+    """Tell a request whether its connection had been used before; aiohttp says so in no other way."""
+
+    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.kept = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(reused)
+    trace.freeze()
+    return trace
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """What one credential asks its provider for."""
+
+    parameters: GrantParameters = field(default_factory=GrantParameters)
+    expected: Expectations = field(default_factory=Expectations)
+
+
+class HttpTokenEndpoint:
+    """A token endpoint as one credential sees it; see `rotator.core.ports.TokenEndpoint`."""
+
+    def __init__(self, provider: Provider, settings: EndpointSettings, clock: Clock) -> None:
+        self._provider = provider
+        self._settings = settings
+        self._clock = clock
+
+    async def mint(self, client_id: str, secret: Secret) -> Grant:
+        """See `rotator.core.ports.TokenEndpoint`."""
+        auth = self._provider.settings
+        request = token_request(self._settings.parameters, auth.client_auth, auth.basic_encoding, client_id, secret)
+        issued = self._clock.now()
+        answer = await self._provider.ask(request)
+        return read_answer(answer, self._settings.expected, issued)

@@ -1,0 +1,26 @@
+"""How long a server asks to be left alone (RFC 9110 section 10.2.3)."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+LONGEST = 300.0
+"""Seconds. A server that asks for more is asked again after this: tokens have to live on."""
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds from `now`, between 0 and `LONGEST`; None when the header is missing or is no seconds and no date."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        # More than nine digits are decades: no need to make a number of them.
+        return min(float(text), LONGEST) if len(text) <= 9 else LONGEST  # noqa: PLR2004  explained above
+    try:
+        then = parsedate_to_datetime(text)
+        ahead = (then - now).total_seconds() if then.tzinfo else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return None if ahead is None else min(max(ahead, 0.0), LONGEST)

@@ -1,0 +1,65 @@
+"""How an HTTP request fails, in our words: exceptions of aiohttp, ssl and the system carry requests and secrets."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from enum import Enum, auto
+
+import aiohttp
+
+UNTRUSTED = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is signed by itself, and no trusted file holds it",
+    19: "its chain ends in a certificate authority that is not trusted",
+    20: "its issuer is not trusted",
+    62: "it is for another host name",
+    64: "it is for another address",
+}
+"""Verification codes of OpenSSL (`man X509_STORE_CTX_get_error`)."""
+
+
+class Fault(Enum):
+    """What went wrong. `SLOW` and `BROKEN` leave it open whether the other side has acted on the request."""
+
+    NO_CONNECTION_IN_TIME = auto()
+    SLOW = auto()
+    UNTRUSTED = auto()
+    TLS = auto()
+    NO_SUCH_HOST = auto()
+    NO_CONNECTION = auto()
+    BROKEN = auto()
+    TRUNCATED = auto()
+    NOT_HTTP = auto()
+    UNFORESEEN = auto()
+
+
+# The first row whose types fit: special ones stand before those that they derive from.
+_KINDS: tuple[tuple[Fault, type[Exception] | tuple[type[Exception], ...]], ...] = (
+    (Fault.NO_CONNECTION_IN_TIME, aiohttp.ConnectionTimeoutError),
+    (Fault.SLOW, TimeoutError),
+    (Fault.UNTRUSTED, aiohttp.ClientConnectorCertificateError),
+    (Fault.TLS, (aiohttp.ClientSSLError, ssl.SSLError)),
+    (Fault.NO_SUCH_HOST, aiohttp.ClientConnectorDNSError),
+    (Fault.NO_CONNECTION, aiohttp.ClientConnectorError),
+    (Fault.TRUNCATED, aiohttp.ClientPayloadError),
+    (Fault.BROKEN, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, OSError)),
+    (Fault.NOT_HTTP, aiohttp.ClientError),
+)
+
+
+def fault(error: Exception) -> Fault:
+    """The kind of an exception that a request has raised."""
+    return next((kind for kind, types in _KINDS if isinstance(error, types)), Fault.UNFORESEEN)
+
+
+def untrusted_reason(error: Exception) -> str:
+    """Why a certificate is refused."""
+    code = getattr(getattr(error, "certificate_error", None), "verify_code", 0)
+    return UNTRUSTED.get(code, f"OpenSSL's verification code is {code}")
+
+
+def system_reason(error: Exception) -> str:
+    """The name of a system error, such as ECONNREFUSED."""
+    return errno.errorcode.get(getattr(error, "errno", None) or 0, "the system gave no reason")
