@@ -1,0 +1,59 @@
+"""What is wrong with a configuration, said so that a person can mend it; never with the value of a secret."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rotator.settings.locate import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend.
+
+    Attributes:
+        key: The key's path: `credentials.billing.sinks[0].path`.
+        line: In the configuration file, from 1; None for what is not in it.
+        found: What stands there, shortened; empty when it must not be shown.
+        wanted: What was expected.
+        cure: What to do; empty when that is plain.
+    """
+
+    key: str
+    line: int | None
+    found: str
+    wanted: str
+    cure: str = ""
+
+    def render(self, file: str) -> str:
+        """The problem for a person, on a few lines."""
+        where = file if self.line is None else f"{file}:{self.line}"
+        rows = [f"{where}: {self.key}" if self.key else where]
+        rows += [f"    {label:<7} {text}" for label, text in (("found", self.found), ("wanted", self.wanted)) if text]
+        rows += [f"    {'cure':<7} {self.cure}"] if self.cure else []
+        return "\n".join(rows)
+
+    def as_dict(self) -> dict[str, object]:
+        """The problem for a program."""
+        return asdict(self)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        shown = "\n".join(problem.render(file) for problem in problems)
+        super().__init__(f"{shown}\n{file} was not accepted: {count}.")
+
+
+def dotted(path: Path) -> str:
+    """`credentials.billing.sinks[0].path`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

@@ -1,0 +1,248 @@
+"""The kinds of values that the configuration is made of. Each refuses what is not safe, and says what is wanted.
+
+A refusal never repeats the value: whether it may be shown is decided where errors are rendered (G11).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+
+REFUSED = "refused"
+"""The type of every refusal made here."""
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile(
+    r"(?=[0-9])(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,3})?)s)?(?:([0-9]{1,9})ms)?"
+)
+_RATE = re.compile(r"([0-9]{1,6})/(s|m|h)")
+
+
+class Section(BaseModel):
+    """A table of the configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def refuse(wanted: str, cure: str = "", under: str = "") -> PydanticCustomError:
+    """A refusal.
+
+    Args:
+        wanted: What is wanted instead, without the value.
+        cure: What to do, where that is more than to write what is wanted.
+        under: The key below the one being validated that is meant.
+    """
+    return PydanticCustomError(REFUSED, "{text}", {"text": f"{wanted}\n{cure}\n{under}"})
+
+
+def any_of(choices: tuple[str, ...]) -> str:
+    """`a, b or c`."""
+    return " or ".join(part for part in (", ".join(choices[:-1]), choices[-1]) if part)
+
+
+class _Read:
+    """Metadata of an `Annotated` type whose `read` is called with what the file says."""
+
+    def read(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The JSON schema of what `read` accepts."""
+        return schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.describe(handler(schema))
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds(_Read):
+    """A duration with its unit, read as seconds: `500ms`, `5s`, `5m`, `1h30m` (G03).
+
+    Attributes:
+        least: Seconds, more than 0.
+        most: Seconds.
+    """
+
+    least: float
+    most: float
+
+    def read(self, value: Any) -> float:
+        """The duration in seconds."""
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise refuse('a duration with its unit, such as "500ms", "5s", "5m" or "1h30m"')
+        parts = zip(match.groups(), _UNITS.values(), strict=True)
+        seconds = sum(float(figure) * unit for figure, unit in parts if figure)
+        if not self.least <= seconds <= self.most:
+            raise refuse(f"a duration from {spell(self.least)} to {spell(self.most)}")
+        return seconds
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  the base's signature
+        """See `_Read`."""
+        bounds = f"{spell(self.least)} to {spell(self.most)}"
+        return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "description": f"A duration, {bounds}."}
+
+
+def spell(seconds: float) -> str:
+    """A duration as the configuration writes it: `90` is `1m30s`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = ((int(hours), "h"), (int(minutes), "m"), (float(f"{rest:.3f}"), "s"))
+    return "".join(f"{figure:g}{unit}" for figure, unit in parts if figure)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests in so much time.
+
+    Attributes:
+        count: Requests, at least 1.
+        period: Seconds: 1, 60 or 3600.
+    """
+
+    count: int
+    period: float
+
+    @classmethod
+    def read(cls, value: Any) -> Rate:
+        """`20/s`, `100/m` or `50/h`."""
+        match = _RATE.fullmatch(value) if isinstance(value, str) else None
+        if match is None or not int(match[1]):
+            raise refuse('requests per second, minute or hour, at least 1: "20/s", "100/m" or "50/h"')
+        return cls(int(match[1]), _UNITS[match[2]])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.read)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: core_schema.CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "pattern": f"^{_RATE.pattern}$",
+            "description": "Requests per second, minute or hour.",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Count(_Read):
+    """A whole number within bounds; no boolean."""
+
+    least: int
+    most: int
+
+    def read(self, value: Any) -> int:
+        """The number; the environment writes it as text."""
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
+            raise refuse(f"a whole number from {self.least} to {self.most}")
+        return value
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """See `_Read`."""
+        return {**schema, "minimum": self.least, "maximum": self.most}
+
+
+class Share(_Read):
+    """A number between 0 and 1, without both (G03)."""
+
+    def read(self, value: Any) -> float:
+        """The number; the environment writes it as text."""
+        if isinstance(value, str) and re.fullmatch(r"[0-9]?\.[0-9]{1,9}", value):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or not 0 < value < 1:
+            raise refuse("a share of the lifetime, more than 0 and less than 1, such as 0.5")
+        return value
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """See `_Read`."""
+        return {**schema, "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(_Read):
+    """One word out of a few.
+
+    Attributes:
+        now: What this version offers.
+        later: What is planned, so that it is refused with its own words.
+        key: For a table that is told by one of its keys: that key.
+    """
+
+    now: tuple[str, ...]
+    later: tuple[str, ...] = ()
+    key: str = ""
+
+    def read(self, value: Any) -> Any:
+        """The word, or the table that holds it."""
+        if self.key and not isinstance(value, dict):
+            return value
+        word = value.get(self.key) if self.key else value
+        if word in self.later:
+            raise refuse(any_of(self.now), f"{word} is not in this version; use {any_of(self.now)}", self.key)
+        if word not in self.now:
+            raise refuse(any_of(self.now), under=self.key)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Text(_Read):
+    """A text in which each character is one of a closed set; look-alikes of other scripts are none (G08).
+
+    Attributes:
+        pattern: What the whole of it matches.
+        wanted: The same in words.
+    """
+
+    pattern: str
+    wanted: str
+
+    def read(self, value: Any) -> str:
+        """The text."""
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            raise refuse(self.wanted)
+        return value
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """See `_Read`."""
+        return {**schema, "pattern": f"^{self.pattern}$"}
+
+
+NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
+Name = Annotated[
+    str, Text(NAME, "a name of at most 63 lower-case letters, digits, dots, dashes or underscores, no dash in front")
+]
+FieldName = Annotated[str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "a field name of letters, digits, _ . and -")]
+Variable = Annotated[str, Text(r"[A-Z_][A-Z0-9_]{0,127}", 'the name of an environment variable, such as "VAULT_TOKEN"')]
+Account = Annotated[str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?", "a user's or group's name or number, as text")]
+PlainText = Annotated[str, StringConstraints(max_length=4096), Text(r"[ -~]*", "printable ASCII characters")]
+Scope = Annotated[
+    str,
+    Text(
+        r"(?:[!#-\[\]-~]+(?: [!#-\[\]-~]+)*)?",
+        'scopes with one space between them, such as "openid admin" (RFC 6749 section 3.3)',
+    ),
+]
+
+
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """The table, or an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
