@@ -65,6 +65,10 @@ class Rotation:
         """Ask for a mint in the next pass although none may be due."""
         self.seen = replace(self.seen, forced=True)
 
+    def inherit(self, before: Rotation) -> None:
+        """Take over what another rotation of the same credential had in hand: the configuration was changed."""
+        self.seen = replace(self.seen, in_hand=before.seen.in_hand, requested_at=before.seen.requested_at)
+
     def clock_was_set(self) -> None:
         """The wall clock was stepped: date the held token anew, so that the sinks get the true time of its end."""
         now = self._clock.now()
@@ -98,19 +102,22 @@ class Rotation:
                     self._tell_expiry()
                     return wait
 
-    async def foresee(self, around: Surroundings) -> Decision:
-        """What a pass would do first now: looks, and does nothing."""
-        await self._look(around)
-        return policy.decide(self.spec, self.seen, around, self._elapsed())
+    async def foresee(self, around: Surroundings) -> tuple[Decision, RotationError | None]:
+        """What a pass would do first now, and why it could not read the credentials, if so: looks, and does nothing."""
+        unreadable = await self._look(around)
+        return policy.decide(self.spec, self.seen, around, self._elapsed()), unreadable
 
-    async def _look(self, around: Surroundings) -> None:
-        """Read the source and every sink."""
-        await asyncio.gather(self._read_source(), *(self._look_at(sink) for sink in self._sinks.values()))
+    async def _look(self, around: Surroundings) -> RotationError | None:
+        """Read the source and every sink; return why the source could not be read."""
+        sinks = asyncio.gather(*(self._look_at(sink) for sink in self._sinks.values()))
+        unreadable = await self._read_source()
+        await sinks
         now = self._clock.now()
         self.seen = replace(self.seen, looked_at=now.elapsed)
         best = policy.best_token(self.seen, now.elapsed)
         if best is not None and best is not self.seen.in_hand:
             self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now.elapsed), now)
+        return unreadable
 
     async def _look_at(self, sink: Sink) -> None:
         record = await self._attempt(sink.read())

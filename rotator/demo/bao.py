@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rotator.core.model import Secret
+from rotator.demo import ports
 from rotator.demo.admin import DEADLINE, Administrator, BaoError
 from rotator.demo.child import Child
-from rotator.demo.ports import unused_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +30,6 @@ Storage = Literal["inmem", "raft"]
 
 STARTED = "OpenBao server started"
 """What the server says once it listens."""
-
-ATTEMPTS = 5
-"""Ports to try: between our look at a port and the server's, somebody else may take it."""
 
 
 def find_bao(places: Iterable[Path] | None = None) -> Path:
@@ -169,8 +166,8 @@ class BaoServer(Administrator):
     async def _listen(self) -> None:
         """Run the program until it listens, by its own word: the port alone may be somebody else's."""
         bao = self._binary or find_bao()
-        ports = [self._port] if self._port else [unused_port() for _ in range(ATTEMPTS)]
-        for port in ports:
+        candidates = ports.to_try(self._port)
+        for port in candidates:
             self._child = Child(self._command(bao, port), self.home, self.log)
             if await self._child.says(STARTED, DEADLINE):
                 self._port = port
@@ -178,7 +175,7 @@ class BaoServer(Administrator):
                 return
             last = "\n".join(self._child.words().splitlines()[-15:])
             self.kill()
-            if port == ports[-1] or "address already in use" not in last:
+            if port == candidates[-1] or "address already in use" not in last:
                 raise BaoError(f"the OpenBao server did not start on port {port} of 127.0.0.1; its last words:\n{last}")
 
     def _command(self, bao: Path, port: int) -> list[str]:

@@ -9,9 +9,19 @@ FIRST, LAST = 10_000, 30_000
 """Below the range from which the kernel hands out ports by itself (Linux begins at 32768): a server that is down for
 a while finds its port free again, since nobody is given it by chance."""
 
+ATTEMPTS = 5
 
-def unused_port() -> int:
-    """A port that is free now, as is the next one. Somebody may still be quicker than the server it is meant for."""
+
+def to_try(port: int) -> list[int]:
+    """The ports for a server that starts: the one that it had; some that are unused if it had none, which is 0.
+
+    Several, since somebody may be quicker than the server between our look at a port and its own.
+    """
+    return [port] if port else [_unused() for _ in range(ATTEMPTS)]
+
+
+def _unused() -> int:
+    """A port that is free now, as is the next one, which OpenBao takes as well."""
     while True:
         port = FIRST + 2 * secrets.randbelow((LAST - FIRST) // 2)
         if _is_free(port) and _is_free(port + 1):

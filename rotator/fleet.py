@@ -1,0 +1,235 @@
+"""Everything that a configuration brings to life: one Vault session, the providers, and a rotation per credential.
+
+`apply` takes a configuration over as a whole or not at all, and touches only what has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.rotation import Rotation
+from rotator.engine.dispatcher import Dispatcher, GatedEndpoint
+from rotator.engine.gate import Gate
+from rotator.files.sink import FileSink
+from rotator.files.state import StateDirectory
+from rotator.oauth.endpoint import HttpTokenEndpoint, Provider
+from rotator.settings import translate
+from rotator.settings.problems import ConfigError, Problem
+from rotator.vault.kv_sink import KvSink
+from rotator.vault.kv_source import KvSource
+from rotator.vault.session import VaultSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from rotator.core.ports import Clock, Journal, Sink, TokenEndpoint
+    from rotator.settings import model
+    from rotator.settings.load import Loaded
+
+NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
+"""What is wrong with a file sink in a way that waiting does not mend; told at the start and not at three at night."""
+
+
+@dataclass(frozen=True)
+class _Store:
+    """The Vault session, and the task that keeps it alive."""
+
+    session: VaultSession
+    task: asyncio.Task[None]
+    section: model.Vault
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.session.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """An authorization server and the gate before it."""
+
+    section: model.Provider
+    provider: Provider
+    gate: Gate
+
+
+@dataclass(frozen=True)
+class Member:
+    """A credential that is kept fresh: what it was made from, and its parts."""
+
+    made_from: tuple[object, ...]
+    rotation: Rotation
+    source: KvSource
+    sinks: tuple[FileSink | KvSink, ...]
+    endpoint: TokenEndpoint
+    server: Server
+
+
+class Fleet:
+    """The credentials of one rotator.
+
+    Args:
+        clock: Time.
+        journal: Where events are told.
+        environ: The process's environment.
+        plan: Told when a credential is to be submitted again; see `Dispatcher`.
+        forget: Told that a credential has gone.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        environ: Mapping[str, str],
+        plan: Callable[[str, float], None],
+        forget: Callable[[str], None],
+    ) -> None:
+        self.dispatcher = Dispatcher(clock, plan, journal)
+        self.members: dict[str, Member] = {}
+        self._clock = clock
+        self._journal = journal
+        self._environ = environ
+        self._forget = forget
+        self._store: _Store | None = None
+        self._servers: dict[str, Server] = {}
+
+    @property
+    def session(self) -> VaultSession:
+        """The Vault session.
+
+        Raises:
+            RuntimeError: No configuration has been applied yet.
+        """
+        if self._store is None:
+            raise RuntimeError("no configuration has been applied yet")
+        return self._store.session
+
+    async def apply(
+        self, loaded: Loaded, only: Collection[str] | None = None, *, start: bool = True, force: bool = False
+    ) -> dict[str, list[str]]:
+        """Make this configuration the one that runs.
+
+        Args:
+            loaded: The configuration.
+            only: The credentials to take up; None takes all.
+            start: Whether what is new is looked at at once, or left to the caller.
+            force: Whether what is new is minted although it may not be due.
+
+        Returns:
+            The names of the credentials that were added, changed and removed.
+
+        Raises:
+            ConfigError: A file sink can never work as configured. Nothing has been touched.
+        """
+        settings = loaded.settings
+        wanted = {name: c for name, c in settings.credentials.items() if only is None or name in only}
+        state = StateDirectory(translate.state_dir(settings, self._environ))
+        await self._try_files(loaded, wanted, state)
+        closing = await self._replace_store(loaded)
+        closing += self._replace_servers(settings)
+        before = self.members
+        after = {name: self._member(name, credential, settings, state) for name, credential in wanted.items()}
+        for name in before:
+            if after.get(name) is not before[name]:
+                await self.dispatcher.remove(name)
+                self._forget(name)
+        self.members = after
+        for name, member in after.items():
+            if before.get(name) is not member:
+                if name in before:
+                    member.rotation.inherit(before[name].rotation)
+                if force:
+                    member.rotation.force()
+                if start:
+                    self.dispatcher.add(member.rotation, member.server.gate)
+        for part in closing:
+            await part.close()
+        return {
+            "added": sorted(after.keys() - before.keys()),
+            "changed": sorted(name for name in after.keys() & before.keys() if after[name] is not before[name]),
+            "removed": sorted(before.keys() - after.keys()),
+        }
+
+    async def close(self) -> None:
+        """Close every connection, and give the Vault token back."""
+        for server in self._servers.values():
+            await server.provider.close()
+        if self._store is not None:
+            await self._store.close()
+
+    async def _try_files(self, loaded: Loaded, wanted: Mapping[str, model.Credential], state: StateDirectory) -> None:
+        problems = []
+        for name, credential in wanted.items():
+            for index, section in enumerate(credential.sinks):
+                if section.type == "file":
+                    key = f"credentials.{name}.sinks[{index}]"
+                    trouble = await _trouble(section, name, state)
+                    problems += [Problem(key, None, trouble, "a file that can be written safely")] if trouble else []
+        if problems:
+            raise ConfigError(str(loaded.file), problems)
+
+    async def _replace_store(self, loaded: Loaded) -> list[_Store | Provider]:
+        section = loaded.settings.vault
+        before = self._store
+        if before is not None and before.section == section:
+            return []
+        session = VaultSession(
+            translate.vault(loaded, self._environ), self._clock, self._journal, self.dispatcher.store_recovered
+        )
+        self._store = _Store(session, asyncio.create_task(session.run(), name="vault session"), section)
+        return [] if before is None else [before]
+
+    def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:
+        before = self._servers
+        self._servers = {
+            name: before[name]
+            if name in before and before[name].section == section
+            else Server(
+                section,
+                Provider(translate.provider(section), self._clock),
+                Gate(name, translate.limits(section)),
+            )
+            for name, section in settings.providers.items()
+        }
+        return [server.provider for name, server in before.items() if self._servers.get(name) is not server]
+
+    def _member(
+        self, name: str, credential: model.Credential, settings: model.Settings, state: StateDirectory
+    ) -> Member:
+        server = self._servers[credential.provider]
+        made_from = (credential, server, self.session, state.path)
+        running = self.members.get(name)
+        if running is not None and running.made_from == made_from:
+            return running
+        section = settings.providers[credential.provider]
+        source = KvSource(self.session, credential.source.path, credential.source.fields)
+        sinks = tuple(self._sink(sink, name, state) for sink in credential.sinks)
+        endpoint = GatedEndpoint(
+            HttpTokenEndpoint(server.provider, translate.endpoint(section, credential), self._clock),
+            server.gate,
+            self._clock,
+            self.dispatcher.provider_recovered,
+        )
+        ports: tuple[Sink, ...] = sinks
+        spec = translate.spec(name, section, credential)
+        rotation = Rotation(spec, source, endpoint, ports, self._clock, self._journal)
+        return Member(made_from, rotation, source, sinks, endpoint, server)
+
+    def _sink(self, section: model.FileSink | model.VaultSink, name: str, state: StateDirectory) -> FileSink | KvSink:
+        if section.type == "file":
+            return FileSink(translate.file_sink(section), name, state)
+        return KvSink(self.session, section.path, name, section.fields)
+
+
+async def _trouble(section: model.FileSink, name: str, state: StateDirectory) -> str:
+    """Why a file can never be written as configured; empty when nothing is known to speak against it."""
+    try:
+        await FileSink(translate.file_sink(section), name, state).check()
+    except ValueError as error:
+        return str(error)
+    except RotationError as error:
+        return error.detail if error.code in NEVER_MENDED else ""
+    return ""

@@ -1,0 +1,147 @@
+"""What the configuration means to the other rooms."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import CredentialSpec, Secret
+from rotator.engine.gate import Limits
+from rotator.files.options import FileSinkSettings
+from rotator.oauth.answer import Expectations
+from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
+from rotator.oauth.request import GrantParameters
+from rotator.operate.logs import LogSettings
+from rotator.settings import model
+from rotator.vault.auth import AppRoleLogin, TokenLogin
+from rotator.vault.session import VaultSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.settings.load import Loaded
+    from rotator.vault.auth import Login
+
+
+def vault(loaded: Loaded, environ: Mapping[str, str]) -> VaultSettings:
+    """Where Vault is and how it is entered."""
+    section = loaded.settings.vault
+    return VaultSettings(
+        address=section.address,
+        auth=_login(loaded, environ),
+        namespace=section.namespace,
+        ca_file=section.ca_file,
+        timeout=section.timeout,
+        allowed_hosts=section.allowed_hosts,
+    )
+
+
+def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
+    auth = loaded.settings.vault.auth
+    if isinstance(auth, model.AppRoleAuth):
+        role_id = Secret(auth.role_id) if auth.role_id is not None else loaded.secret_files[_given(auth.role_id_file)]
+        return AppRoleLogin(role_id, loaded.secret_files[auth.secret_id_file], auth.mount)
+    if auth.token_file is not None:
+        return TokenLogin(loaded.secret_files[auth.token_file])
+    name = str(auth.token_env)
+
+    def from_environment() -> Secret:
+        value = environ.get(name, "")
+        if not value:
+            raise RotationError(Code.VAULT_LOGIN_REFUSED, f"the environment variable {name} holds no Vault token")
+        return Secret(value)
+
+    return TokenLogin(from_environment)
+
+
+def _given(name: Path | None) -> Path:
+    if name is None:
+        raise TypeError("the model has seen to it that one of the two is given")
+    return name
+
+
+def provider(section: model.Provider) -> ProviderSettings:
+    """How an authorization server is reached."""
+    return ProviderSettings(
+        token_url=section.token_url,
+        client_auth=section.client_auth,
+        basic_encoding=section.basic_encoding,
+        timeout=section.timeout,
+        connect_timeout=min(3.0, section.timeout),
+        ca_file=section.ca_file,
+        connections=section.max_in_flight,
+    )
+
+
+def limits(section: model.Provider) -> Limits:
+    """How much an authorization server is asked."""
+    return Limits(section.rate_limit.count, section.rate_limit.period, section.max_in_flight)
+
+
+def endpoint(provider: model.Provider, credential: model.Credential) -> EndpointSettings:
+    """What a credential asks for; its own words outweigh its provider's."""
+    scope = _own(credential, provider, "scope") or ""
+    return EndpointSettings(
+        parameters=GrantParameters(
+            grant_type=credential.grant,
+            scope=scope,
+            audience=_own(credential, provider, "audience") or "",
+            resource=_own(credential, provider, "resource") or (),
+            extra=tuple((_own(credential, provider, "parameters") or {}).items()),
+        ),
+        expected=Expectations(
+            scope=scope,
+            assumed_lifetime=provider.assumed_lifetime,
+            max_lifetime=provider.max_lifetime,
+            assume_bearer=provider.assume_bearer,
+            accept_narrower_scope=provider.accept_narrower_scope,
+        ),
+    )
+
+
+def _own(credential: model.Credential, provider: model.Provider, key: str) -> Any:
+    own = getattr(credential, key)
+    return getattr(provider, key) if own is None else own
+
+
+def spec(name: str, provider: model.Provider, credential: model.Credential) -> CredentialSpec:
+    """What the core knows of a credential."""
+    asked = endpoint(provider, credential).parameters
+    return CredentialSpec(
+        name=name,
+        provider=credential.provider,
+        identity=(("token_url", provider.token_url), *asked.form()),
+        renew_at=credential.renew_at,
+        recheck_interval=credential.recheck_interval,
+    )
+
+
+def file_sink(section: model.FileSink) -> FileSinkSettings:
+    """A file as the files room wants it."""
+    return FileSinkSettings(
+        path=section.path,
+        format=section.format,
+        mode=section.mode,
+        owner=section.owner,
+        group=section.group,
+        fields=section.fields,
+    )
+
+
+def logs(settings: model.Settings) -> LogSettings:
+    """How logs look."""
+    return LogSettings(settings.log.level, settings.log.format)
+
+
+def state_dir(settings: model.Settings, environ: Mapping[str, str]) -> Path:
+    """Where the dates of raw, header and env files are kept: as configured, else as systemd, root or XDG have it."""
+    if settings.state_dir is not None:
+        return settings.state_dir
+    if environ.get("STATE_DIRECTORY"):
+        return Path(environ["STATE_DIRECTORY"].partition(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/rotator")
+    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
+    return home / "rotator"
