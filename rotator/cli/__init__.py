@@ -15,8 +15,15 @@ from rotator.settings.problems import ConfigError
 
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
+HELP = """Keep machine credentials fresh.
+
+rotator reads client credentials from HashiCorp Vault or OpenBao, mints OAuth 2.0 bearer tokens ahead of their expiry, \
+and writes them back to Vault or to files for the services that use them.
+"""
+
 app = typer.Typer(
     name="rotator",
+    help=HELP,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -32,25 +39,22 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=HELP)
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keep machine credentials fresh.
-
-    rotator reads client credentials from HashiCorp Vault or OpenBao, mints OAuth 2.0 bearer tokens ahead of their
-    expiry, and writes them back to Vault or to files for the services that use them.
-    """
+    """See `HELP`."""
 
 
 @app.command(epilog="Example: [bold]rotator run -c /etc/rotator/config.toml[/bold]")
 def run(config: Config = None) -> None:
     """Run the daemon, in the foreground, until it is told to stop.
 
-    SIGTERM lets what is under way end and exits with 0; a second one ends at once. SIGHUP reads the configuration
-    again; one that cannot be used is reported, and the old one stays in force.
+    SIGTERM lets what is under way end and exits with 0; a second one ends at once.
+
+    SIGHUP reads the configuration again; one that cannot be used is reported, and the old one stays in force.
     """
     from rotator import daemon
     from rotator.engine.clock import SystemClock
@@ -60,9 +64,7 @@ def run(config: Config = None) -> None:
 
 @app.command(epilog="Example: [bold]rotator rotate billing --force[/bold]")
 def rotate(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Credentials; all when left out.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Credentials; all when left out.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="All credentials, as when no NAME is given.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Mint also what is not due.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,

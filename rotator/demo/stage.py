@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,15 +82,24 @@ class Stage:
     def to_copy(self) -> list[tuple[str, str]]:
         """What it does, and a line to copy into another terminal."""
         token = f"BAO_TOKEN=$(cat {self.home}/consumer-token)"
+        bao, rotator = _command("bao") or find_bao(), _command("rotator") or "rotator"
         return [
             (
                 "what a consumer reads in Vault",
-                f"{token} {find_bao()} kv get -address={self.bao.address} secret/tokens/billing",
+                f"{token} {bao} kv get -address={self.bao.address} secret/tokens/billing",
             ),
             ("call an API with the token", f"curl -s -H @{self.home}/billing.header {self.provider.hello_url}"),
             ("the logs", f"tail -f {self.home}/rotator.log"),
-            ("mint one now, another process", f"rotator rotate billing --force -c {self.configuration}"),
+            ("mint one now, another process", f"{rotator} rotate billing --force -c {self.configuration}"),
         ]
+
+
+def _command(name: str) -> Path | None:
+    """A program that was installed beside this Python, as it is best called from here."""
+    program = Path(sys.executable).with_name(name)
+    if not program.exists():
+        return None
+    return program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
 
 
 @asynccontextmanager

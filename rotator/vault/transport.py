@@ -7,40 +7,27 @@ encodings. Each request has one deadline for everything, and an answer has a lar
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import ssl
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from yarl import URL
 
 from rotator.core.errors import Code, RotationError, whence
 from rotator.vault.answers import Answer, DoubtError, DownError, malformed
+from rotator.wire.faults import Fault, fault, system_reason, untrusted_reason
+from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
+from rotator.wire.trust import Trust, UnusableCAFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-MAX_BODY = 1 << 20
-"""Bytes of an answer's body; KV documents are smaller."""
+    import aiohttp
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for one connection to be made."""
 
 CONNECTIONS = 40
 """Open at most: the session's requests in flight, and a few for its own logins and probes."""
-
-UNTRUSTED = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is signed by itself, and vault.ca_file does not hold it",
-    19: "its chain ends in a certificate authority that vault.ca_file does not hold",
-    20: "its issuer is not in vault.ca_file",
-    62: "it is for another host name",
-    64: "it is for another address",
-}
-"""Verification codes of OpenSSL (`man X509_STORE_CTX_get_error`) in our words."""
 
 
 class Transport:
@@ -55,7 +42,7 @@ class Transport:
     def __init__(self, hosts: frozenset[str], timeout: float = 5.0, ca_file: Path | None = None) -> None:
         self._hosts = hosts
         self._timeout = timeout
-        self._trust = _Trust(ca_file)
+        self._trust = Trust(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], **body: Any) -> Answer:
@@ -89,19 +76,11 @@ class Transport:
         async with self._open().request(
             method, url, headers={**headers, "Accept-Encoding": "identity"}, allow_redirects=False, ssl=trust, **body
         ) as response:
-            return Answer(
-                response.status, response.headers, await _body(f"{method.upper()} {_api_path(url)}", response)
-            )
+            return Answer(response.status, response.headers, await read_body(response))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_TIMEOUT, self._timeout)),
-            )
+            self._session = open_session(CONNECTIONS, min(CONNECT_TIMEOUT, self._timeout))
         return self._session
 
     def _leader(self, request: str, url: str, answer: Answer) -> URL:
@@ -133,81 +112,36 @@ def _shown(url: URL) -> str:
     return f"{url.scheme}://{host}:{url.port}" if plain and url.scheme in {"http", "https"} else "another place"
 
 
-async def _body(request: str, response: aiohttp.ClientResponse) -> bytes:
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        response.close()
-        raise malformed(f"{request} was answered with an encoded body, although none was asked for")
-    body = bytearray()
-    while chunk := await response.content.readany():
-        body += chunk
-        if len(body) > MAX_BODY:
-            response.close()
-            raise malformed(f"{request} was answered with more than {MAX_BODY} bytes")
-    return bytes(body)
-
-
-class _Trust:
-    """The TLS context, made anew when the file with the certificate authorities is another one."""
-
-    def __init__(self, ca_file: Path | None) -> None:
-        self._ca_file = ca_file
-        self._stamp: tuple[int, int, int] | None = None
-        self._context: ssl.SSLContext | None = None
-
-    def context(self) -> ssl.SSLContext:
-        try:
-            stamp = None if self._ca_file is None else _stamp(self._ca_file)
-            if self._context is None or stamp != self._stamp:
-                self._context, self._stamp = _context(self._ca_file), stamp
-        except (OSError, ssl.SSLError) as error:
-            why = _errno(error) if not isinstance(error, ssl.SSLError) else "it holds no certificates in PEM form"
-            raise RotationError(Code.VAULT_TLS, f"vault.ca_file {self._ca_file} cannot be used: {why}") from None
-        return self._context
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    status = os.stat(file)  # noqa: PTH116  one system call per request, without the detour over pathlib
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    """Like ssl.create_default_context, which however would write session keys where SSLKEYLOGFILE points."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is None:
-        context.load_default_certs()
-    else:
-        context.load_verify_locations(cafile=ca_file)
-    return context
-
-
-_BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError, OSError)
+_WORDS: Mapping[Fault, tuple[Callable[[Code, str], RotationError], Code, str]] = {
+    Fault.NO_CONNECTION_IN_TIME: (DownError, Code.VAULT_UNAVAILABLE, "no connection within {connect:g} s"),
+    Fault.SLOW: (DoubtError, Code.VAULT_UNAVAILABLE, "not answered whole within {timeout:g} s"),
+    Fault.UNTRUSTED: (RotationError, Code.VAULT_TLS, "Vault's certificate is refused: {untrusted}"),
+    Fault.TLS: (RotationError, Code.VAULT_TLS, "the TLS handshake failed"),
+    Fault.NO_SUCH_HOST: (DownError, Code.VAULT_UNAVAILABLE, "vault.address has no such host"),
+    Fault.NO_CONNECTION: (DownError, Code.VAULT_UNAVAILABLE, "no connection: {system}"),
+    Fault.TRUNCATED: (DoubtError, Code.VAULT_UNAVAILABLE, "the connection broke before the answer was complete"),
+    Fault.BROKEN: (DoubtError, Code.VAULT_UNAVAILABLE, "the connection broke before the answer was complete"),
+    Fault.NOT_HTTP: (RotationError, Code.VAULT_MALFORMED, "answered with something that is not proper HTTP"),
+    Fault.UNFORESEEN: (RotationError, Code.INTERNAL, "{whence}"),
+}
+"""What is made of each fault. After a `DoubtError` nobody knows whether Vault has done what it was asked."""
 
 
 def _translate(request: str, error: Exception, timeout: float) -> RotationError:
     """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
-    connecting = min(CONNECT_TIMEOUT, timeout)
-    refused = f"{request}: Vault's certificate is refused: {_untrusted(error)}"
-    unavailable = Code.VAULT_UNAVAILABLE
-    # The first row whose types fit: special ones stand before those that they derive from.
-    rows: tuple[tuple[type[Exception] | tuple[type[Exception], ...], RotationError], ...] = (
-        (aiohttp.ConnectionTimeoutError, DownError(unavailable, f"{request}: no connection within {connecting:g} s")),
-        (TimeoutError, DoubtError(unavailable, f"{request} was not answered whole within {timeout:g} s")),
-        (aiohttp.ClientConnectorCertificateError, RotationError(Code.VAULT_TLS, refused)),
-        ((aiohttp.ClientSSLError, ssl.SSLError), RotationError(Code.VAULT_TLS, f"{request}: the TLS handshake failed")),
-        (aiohttp.ClientConnectorDNSError, DownError(unavailable, f"{request}: vault.address has no such host")),
-        (aiohttp.ClientConnectorError, DownError(unavailable, f"{request}: no connection: {_errno(error)}")),
-        (_BROKEN, DoubtError(unavailable, f"{request}: the connection broke before the answer was complete")),
-        (aiohttp.ClientError, malformed(f"{request} was answered with no proper HTTP ({type(error).__name__})")),
-        (Exception, RotationError(Code.INTERNAL, f"{request}: {whence(error)}")),
+    match error:
+        case TooLargeError():
+            return malformed(f"{request} was answered with more than {MAX_BODY} bytes")
+        case UndecodableError():
+            return malformed(f"{request} was answered in an encoding that cannot be undone")
+        case UnusableCAFileError():
+            return RotationError(Code.VAULT_TLS, f"vault.ca_file {error}")
+    kind, code, words = _WORDS[fault(error)]
+    told = words.format(
+        connect=min(CONNECT_TIMEOUT, timeout),
+        timeout=timeout,
+        untrusted=untrusted_reason(error),
+        system=system_reason(error),
+        whence=whence(error),
     )
-    return next(ours for types, ours in rows if isinstance(error, types))
-
-
-def _untrusted(error: Exception) -> str:
-    code = getattr(getattr(error, "certificate_error", None), "verify_code", 0)
-    return UNTRUSTED.get(code, f"OpenSSL's verification code is {code}")
-
-
-def _errno(error: Exception) -> str:
-    return errno.errorcode.get(getattr(error, "errno", None) or 0, "the system gave no reason")
+    return kind(code, f"{request}: {told}")

@@ -58,8 +58,12 @@ def judge(token: str | None, fingerprint: str | None = None) -> str:
 
 async def _poll_file(file: Path, every: float, seen: Counter[str], until: float) -> None:
     while _now() < until:
-        seen[judge(file.read_text() if file.exists() else None)] += 1
+        seen[judge(_read(file))] += 1
         await asyncio.sleep(every)
+
+
+def _read(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
 
 
 async def _poll_path(session: aiohttp.ClientSession, url: str, every: float, seen: Counter[str], until: float) -> None:
