@@ -232,7 +232,7 @@ class MemorySink:
         """See `rotator.core.ports.Sink`."""
         self.faults.strike("write")
         held = self.record
-        if held is not None and held.inputs == record.inputs and held.expires_at > record.expires_at:
+        if held is not None and held.stays_before(record):
             return held
         self.record = record
         self.history.append(record)

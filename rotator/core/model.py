@@ -178,6 +178,14 @@ class TokenRecord:
             fingerprint=self.fingerprint,
         )
 
+    def stays_before(self, other: TokenRecord) -> bool:
+        """Whether a sink that holds this record keeps it when `other` is to be written: the same, or a better one.
+
+        The same token with other times does not stay: the clock was set meanwhile, and `other` tells the truth.
+        """
+        another = self.fingerprint != other.fingerprint
+        return self == other or (another and self.inputs == other.inputs and self.expires_at > other.expires_at)
+
     def metadata(self) -> dict[str, str]:
         """Every field but the token itself; safe to store and to show."""
         return {

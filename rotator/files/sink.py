@@ -108,7 +108,7 @@ class FileSink:
         with opened(self._path.parent, self._fs) as directory:
             self._sweep(directory)
             held = self._look(directory, access)
-            if held.record is not None and _serves(held.record, record):
+            if held.record is not None and held.record.stays_before(record):
                 if held.as_configured:
                     return held.record
                 record, content = held.record, self._format.render(held.record, self._layout)
@@ -162,12 +162,3 @@ class FileSink:
         if extract is None or isinstance(extract, TokenRecord):
             return extract
         return self._state.recall(self._path, extract)
-
-
-def _serves(held: TokenRecord, record: TokenRecord) -> bool:
-    """Whether `held` stays although `record` was to be written: it is the same, or another writer's that is better.
-
-    The same token with other times does not stay: the clock was set meanwhile, and `record` tells the truth.
-    """
-    other = held.fingerprint != record.fingerprint
-    return held == record or (other and held.inputs == record.inputs and held.expires_at > record.expires_at)

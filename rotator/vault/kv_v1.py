@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.core.errors import Code, RotationError
 from rotator.vault.kv import look
-from rotator.vault.records import rename, restore, serves
+from rotator.vault.records import rename, restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ class V1Key:
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
         held = await self.read()
-        if held is not None and serves(held, record):
+        if held is not None and held.stays_before(record):
             return held
         place = self._place
         document: dict[str, Any] = {

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rotator.core.errors import Code, RotationError
 from rotator.vault.answers import CasMismatchError, NotFoundError, malformed
 from rotator.vault.kv import custom_metadata, look
-from rotator.vault.records import rename, restore, serves
+from rotator.vault.records import rename, restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,13 +85,13 @@ class V2Key:
         """See `rotator.core.ports.Sink`."""
         known = self._known
         if known is not None:
-            if serves(known.record, record):
+            if known.record.stays_before(record):
                 return known.record
             version = known.version
         else:
             stored = await look(self._session, self._place)
             held = await self._prepare(stored)
-            if held is not None and serves(held, record):
+            if held is not None and held.stays_before(record):
                 return held
             version = stored.version
         try:
@@ -107,7 +107,7 @@ class V2Key:
         """Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20)."""
         stored = await look(self._session, self._place)
         held = await self._prepare(stored)
-        if held is not None and (held.fingerprint == record.fingerprint or serves(held, record)):
+        if held is not None and (held.fingerprint == record.fingerprint or held.stays_before(record)):
             return held
         try:
             return await self._put(record, stored.version)

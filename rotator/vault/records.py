@@ -1,4 +1,4 @@
-"""Token records as KV documents: renamed fields, and which of two records is to stay."""
+"""Token records as KV documents, their fields renamed as consumers want them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,3 @@ def restore(document: Mapping[str, Any] | None, fields: Mapping[str, str]) -> To
     renamed = {*fields, *fields.values()}
     ours = {name: value for name, value in document.items() if name not in renamed}
     return TokenRecord.parse(ours | {fields[name]: document[name] for name in fields if name in document})
-
-
-def serves(held: TokenRecord, record: TokenRecord) -> bool:
-    """Whether `held` stays although `record` was to be written: it is the same, or another writer's that is better.
-
-    The same token with other times does not stay: the clock was set meanwhile, and `record` tells the truth.
-    """
-    other = held.fingerprint != record.fingerprint
-    return held == record or (other and held.inputs == record.inputs and held.expires_at > record.expires_at)

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.core.model import Secret, TokenRecord, fingerprint
 from rotator.vault.kv_v1 import ttl
-from rotator.vault.records import rename, restore, serves
+from rotator.vault.records import rename, restore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ def test_a_document_that_lacks_a_renamed_field_holds_no_record() -> None:
     ],
 )
 def test_only_the_same_or_a_better_record_stays(held: TokenRecord, stays: bool) -> None:  # noqa: FBT001  a table's column
-    assert serves(held, record("one")) is stays
+    assert held.stays_before(record("one")) is stays
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(600, 60), (19, 1), (5, 1), (-3, 1)])
