@@ -60,7 +60,7 @@ class _Entry:
     rotation: Rotation
     gate: Gate
     queued: bool = False
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[Wait] | None = None
     again: bool = False
     rounds: int = 0
 
@@ -183,36 +183,39 @@ class Dispatcher:
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
         self._running += not may_mint
         entry.task = asyncio.create_task(self._pass(name, entry, may_mint=may_mint), name=f"pass {name}")
-        entry.task.add_done_callback(lambda _: self._ended(name, entry, may_mint=may_mint))
+        entry.task.add_done_callback(lambda task: self._ended(name, entry, task, may_mint=may_mint))
 
-    async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
+    async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> Wait:
         around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
         try:
-            wait = await entry.rotation.run(around)
+            return await entry.rotation.run(around)
         except Exception as error:  # noqa: BLE001  one broken credential must not end the others
             self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
-            wait = Wait(self._clock.now().elapsed + BROKEN_PAUSE, Reason.BACKING_OFF)
-        if self._entries.get(name) is not entry:
-            return
-        if _wants_to_mint(wait, self._clock.now().elapsed):
-            entry.gate.join(name, entry.rotation.served_until)
-        else:
-            entry.rounds += 1
-            self._plan(name, wait.until)
+            return Wait(self._clock.now().elapsed + BROKEN_PAUSE, Reason.BACKING_OFF)
 
-    def _ended(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
+    def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
+        """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
         entry.task = None
         if may_mint:
             entry.gate.passed()
         else:
             self._running -= 1
-        if entry.again:
-            entry.again = False
-            self.submit(name)
+        if not task.cancelled() and self._entries.get(name) is entry:
+            self._follow(name, entry, task.result())
         self._start_passes()
         if entry.gate in self._pumps:
             self._pumps[entry.gate][0].set()
         self._changed.set()
+
+    def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
+        if _wants_to_mint(wait, self._clock.now().elapsed):
+            entry.gate.join(name, entry.rotation.served_until)
+        else:
+            entry.rounds += 1
+            self._plan(name, wait.until)
+        if entry.again:
+            entry.again = False
+            self.submit(name)
 
     async def _pump(self, gate: Gate, wake: asyncio.Event) -> None:
         """Let credentials through a gate as it opens."""

@@ -69,11 +69,12 @@ class Schedule:
 
     def forget(self, name: str) -> None:
         """Plan nothing more for `name`."""
-        if self._dates.pop(name, None) is not None:
+        self._dates.pop(name, None)
+        if self._scheduler.get_job(name) is not None:
             self._scheduler.remove_job(name)
 
     def is_planned(self, name: str) -> bool:
-        """Whether a date lies ahead for `name`, in our book and in APScheduler's."""
+        """Whether a date for `name` has been planned and has not rung yet, in our book and in APScheduler's."""
         return name in self._dates and self._scheduler.get_job(name) is not None
 
     def replan(self) -> None:
@@ -83,6 +84,7 @@ class Schedule:
 
     async def _ring(self, name: str) -> None:
         # A coroutine, because APScheduler runs plain functions in threads.
+        self._dates.pop(name, None)
         self._due(name)
 
     def _date(self, at: float) -> datetime:

@@ -108,6 +108,8 @@ async def measure(credentials: int, lifetime: int, seconds: float, every: float)
                 rotator.signal(signal.SIGTERM)
                 code = await rotator.ended()
             requests = site.requests()
+    told = Counter(event["event"] for event in rotator.events)
+    print(f"told by rotator: {dict(told)}")  # noqa: T201  figures
     least, most = _predicted(rotator, ended)
     for place, counts in seen.items():
         print(f"{place}: {dict(counts)}")  # noqa: T201  figures
