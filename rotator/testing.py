@@ -18,7 +18,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Grant, Moment, Secret, TokenRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 
@@ -248,7 +248,7 @@ class MemorySchedule:
 
     def __init__(self) -> None:
         self._handles: dict[str, asyncio.TimerHandle] = {}
-        self.dispatch = _nobody
+        self.dispatch: Callable[[str], None] = _nobody
 
     def plan(self, name: str, at: float) -> None:
         """Ring for `name` at this reading of the loop's clock."""

@@ -14,7 +14,8 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault import adapter
 from rotator.vault.answers import DoubtError, DownError
-from rotator.vault.transport import MAX_BODY, Transport
+from rotator.vault.transport import Transport
+from rotator.wire.session import MAX_BODY
 from tests.integration.vault.bao import free_port
 
 if TYPE_CHECKING:
