@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from rotator.core.observation import NEVER
+from rotator.core.errors import Code
+from rotator.core.observation import NEVER, Failure, Stage
 from rotator.core.policy import Deliver, Mint, Wait
 from rotator.engine.clock import SystemClock
 from rotator.fleet import Fleet
@@ -93,7 +94,10 @@ async def _pass(loaded: Loaded, names: Sequence[str], log: logs.Log, *, force: b
             return [await _foresee(member, clock, force=force) for member in members]
         await taken.apply(loaded, only, force=force)
         await taken.dispatcher.idle()
-        return [_outcome(taken.members[name].rotation, clock) for name in sorted(taken.members)]
+        return [
+            _outcome(taken.members[name].rotation, clock, broken=name in taken.dispatcher.broken)
+            for name in sorted(taken.members)
+        ]
 
 
 def _check_names(loaded: Loaded, names: Sequence[str]) -> None:
@@ -126,10 +130,12 @@ async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:
     )
 
 
-def _outcome(rotation: Rotation, clock: Clock) -> Line:
+def _outcome(rotation: Rotation, clock: Clock, *, broken: bool) -> Line:
     now = clock.now()
     seen = rotation.seen
     failures = [seen.failure, *(view.failure for view in seen.sinks.values())]
+    if broken:
+        failures.insert(0, Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now.elapsed))
     failure = next((failure for failure in failures if failure is not None), None)
     minted = seen.in_hand is not None
     return Line(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rotator.core.observation import Failure, Stage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rotator.core.model import BearerToken, CredentialSpec, Moment
     from rotator.core.policy import Plan, Reason
     from rotator.core.ports import Journal, Sink
@@ -32,7 +34,7 @@ class Chronicle:
             reason=reason,
             expires_at=now.at(token.expires),
             lifetime_s=token.lifetime,
-            next_mint_at=now.at(next_mint.at),
+            next_mint_at=_ahead(next_mint.at, now),
             fingerprint=token.fingerprint,
             **({"repeated": True} if repeated else {}),
         )
@@ -65,7 +67,7 @@ class Chronicle:
             fingerprint=token.fingerprint,
             expires_at=now.at(token.expires),
             remaining_s=round(token.remaining(now.elapsed), 1),
-            next_mint_at=now.at(next_mint.at),
+            next_mint_at=_ahead(next_mint.at, now),
         )
 
     def previous_secret(self) -> None:
@@ -118,9 +120,14 @@ class Chronicle:
             "detail": failure.detail,
             "retryable": retryable,
             "attempt": failure.count,
-            "next_attempt_at": now.at(max(next_at, now.elapsed)),
+            "next_attempt_at": _ahead(next_at, now),
             "remaining_s": round(left, 1),
         }
 
     def _tell(self, event: str, **fields: object) -> None:
         self._journal.event(event, credential=self._spec.name, **fields)
+
+
+def _ahead(at: float, now: Moment) -> datetime:
+    """The wall time of a plan; what has been due for ever is due now."""
+    return now.at(max(at, now.elapsed))

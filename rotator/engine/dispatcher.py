@@ -72,6 +72,9 @@ class Dispatcher:
         clock: Time.
         plan: Told when a credential is to be submitted again: name, and a reading of the elapsed clock.
         journal: Told when a pass itself breaks.
+
+    Attributes:
+        broken: The credentials whose last pass broke in a way that nobody foresaw.
     """
 
     def __init__(self, clock: Clock, plan: Callable[[str, float], None], journal: Journal) -> None:
@@ -86,6 +89,7 @@ class Dispatcher:
         self._draining = False
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
+        self.broken: set[str] = set()
 
     def add(self, rotation: Rotation, gate: Gate) -> None:
         """Take up a credential and look at it at once."""
@@ -188,10 +192,13 @@ class Dispatcher:
     async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> Wait:
         around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
         try:
-            return await entry.rotation.run(around)
+            wait = await entry.rotation.run(around)
         except Exception as error:  # noqa: BLE001  one broken credential must not end the others
             self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
+            self.broken.add(name)
             return Wait(self._clock.now().elapsed + BROKEN_PAUSE, Reason.BACKING_OFF)
+        self.broken.discard(name)
+        return wait
 
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
         """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""

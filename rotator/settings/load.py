@@ -96,8 +96,9 @@ def _parse(file: Path, text: str) -> dict[str, Any]:
         # The message of tomllib names at most a key or a character; the position is told at its end.
         said, _, place = str(error).rpartition(" (at ")
         line = place.removeprefix("line ").partition(",")[0]
-        cure = "each key and each table once; lists of tables are written [[…]]" if "verwrite" in said else ""
-        found = "the same key or table twice" if "verwrite" in said or "twice" in said else "what is no TOML"
+        again = "verwrite" in said or "twice" in said
+        cure = "each key and each table once; lists of tables are written [[…]]" if again else ""
+        found = "the same key or table twice" if again else "what is no TOML"
         problem = Problem("", int(line) if line.isdigit() else None, f"{found} ({place.rstrip(')')})", "TOML 1.0", cure)
         raise ConfigError(str(file), [problem]) from None
     except RecursionError:

@@ -38,8 +38,10 @@ def test_the_first_providers_request_is_reproduced(encoding: BasicEncoding) -> N
         (
             "1PpG/Q 1",
             "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=",
-            "Basic MVBwRyUyRlErMTp6JTJGdFo5VndGWnFBcG1JUSUyQlpIMUk1cExrJTJGdUI0dWQ"
-            "lM0FYMiUyRjhiTCUyQndmRlR0MXJGdyUzRA==",
+            (
+                "Basic MVBwRyUyRlErMTp6JTJGdFo5VndGWnFBcG1JUSUyQlpIMUk1cExrJTJGdUI0dWQ"
+                "lM0FYMiUyRjhiTCUyQndmRlR0MXJGdyUzRA=="
+            ),
         ),
     ],
 )

@@ -1,0 +1,134 @@
+"""The commands as people and programs use them: exit codes, JSON, and what is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.process import rotator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.process import Site
+
+COMMANDS = ["run", "rotate", "plan", "check", "schema", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    code, out, _ = await rotator(command, "--help")
+    assert code == 0
+    assert f"Example: rotator {command}" in out
+
+
+async def test_the_help_names_every_command_and_the_exit_codes() -> None:
+    code, out, _ = await rotator("--help")
+    assert code == 0
+    assert all(f"│ {command} " in out for command in COMMANDS)
+    assert "Exit codes: 0 done" in out
+
+
+async def test_rotate_mints_once_and_has_nothing_to_do_then(site: Site) -> None:
+    configuration = await site.prepare(["billing", "search"])
+    code, out, _ = await rotator("rotate", "-c", configuration, "-o", "json")
+    assert code == 0
+    assert [line["action"] for line in json.loads(out)] == ["minted", "minted"]
+    code, out, _ = await rotator("rotate", "-c", configuration, "-o", "json")
+    assert code == 0
+    assert [line["action"] for line in json.loads(out)] == ["kept", "kept"]
+    assert site.requests() == 2
+
+
+async def test_rotate_force_mints_the_named_one_only(site: Site) -> None:
+    configuration = await site.prepare(["billing", "search"])
+    await rotator("rotate", "-c", configuration)
+    before = await site.document("billing")
+    code, out, err = await rotator("rotate", "billing", "--force", "-c", configuration)
+    assert code == 0, out + err
+    assert (await site.document("billing"))["fingerprint"] != before["fingerprint"]
+    assert site.requests() == 3
+
+
+async def test_rotate_fails_with_1_where_a_credential_is_refused_and_serves_the_others(site: Site) -> None:
+    configuration = await site.prepare(["billing", "search"])
+    await site.store("billing", "wrong")
+    code, out, err = await rotator("rotate", "-c", configuration, "-o", "json")
+    assert code == 1
+    billing, search = json.loads(out)
+    assert (billing["error"], search["action"]) == ("invalid_client", "minted")
+    assert site.clients["search"].secret.reveal() not in out + err
+
+
+async def test_plan_says_what_would_be_done_and_does_nothing(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    code, out, _ = await rotator("plan", "-c", configuration, "-o", "json")
+    assert code == 0
+    assert [(line["action"], line["reason"]) for line in json.loads(out)] == [("mint", "absent")]
+    assert site.requests() == 0
+
+
+async def test_a_name_that_is_not_configured_is_a_usage_error(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    code, _, err = await rotator("rotate", "biling", "-c", configuration)
+    assert code == 2
+    assert "one of billing" in err
+
+
+async def test_check_live_tries_everything_around_the_configuration(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    code, out, _ = await rotator("check", "--live", "-c", configuration, "-o", "json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["ok"]
+    assert len(document["checks"]) == 6
+    assert site.requests() == 1
+
+
+async def test_check_live_prints_the_policy_that_is_missing(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    await site.bao.write_policy("rotator", 'path "secret/data/apps/*" { capabilities = ["read"] }')
+    code, out, _ = await rotator("check", "--live", "-c", configuration)
+    assert code == 1
+    assert 'path "secret/data/tokens/billing" { capabilities = [' in out
+
+
+async def test_a_configuration_that_cannot_be_used_ends_with_2_and_without_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[vault]\naddress = "http://vault.example.com"\nsecret = "CANARY"\n')
+    for command in ("run", "rotate", "plan", "check"):
+        code, out, err = await rotator(command, "-c", file)
+        assert code == 2
+        assert f"{file}:2: vault.address" in err
+        assert "Traceback" not in err
+        assert "CANARY" not in out + err
+
+
+async def test_check_tells_programs_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[vault]\n")
+    code, out, _ = await rotator("check", "-c", file, "-o", "json")
+    assert code == 2
+    assert {"vault.auth", "providers", "credentials"} <= {problem["key"] for problem in json.loads(out)["problems"]}
+
+
+async def test_the_schema_is_json() -> None:
+    code, out, _ = await rotator("schema")
+    assert code == 0
+    assert json.loads(out)["properties"]["credentials"]
+
+
+async def test_the_demo_delivers_and_removes_itself(tmp_path: Path) -> None:
+    code, out, _ = await rotator("demo", "--once", "--lifetime", "30s", env={"TMPDIR": str(tmp_path)})
+    assert code == 0
+    assert out.count("token.delivered") == 6
+    assert os.listdir(tmp_path) == []  # noqa: PTH208  nobody waits for this directory
+
+
+async def test_the_demo_refuses_a_lifetime_that_is_none() -> None:
+    code, _, err = await rotator("demo", "--lifetime", "soon")
+    assert code == 2
+    assert "--lifetime" in err

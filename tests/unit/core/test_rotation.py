@@ -1,0 +1,263 @@
+"""One pass after the other for one credential, with sources, endpoints and sinks in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import CredentialSpec
+from rotator.core.observation import Surroundings
+from rotator.core.policy import Reason, Wait
+from rotator.core.rotation import Rotation
+from rotator.testing import FakeClock, MemoryEndpoint, MemorySink, MemorySource, RecordingJournal
+
+OPEN = Surroundings()
+
+
+class Desk:
+    """A rotation with everything around it, and a clock to turn."""
+
+    def __init__(self, *, sinks: int = 2, accepts: set[str] | None = None) -> None:
+        self.clock = FakeClock()
+        self.source = MemorySource()
+        self.endpoint = MemoryEndpoint(self.clock, accepts=accepts)
+        self.sinks = [MemorySink(f"memory:{number}") for number in range(sinks)]
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything but what the sinks hold."""
+        self.journal = RecordingJournal()
+        spec = CredentialSpec("billing", "thx", ())
+        self.rotation = Rotation(spec, self.source, self.endpoint, self.sinks, self.clock, self.journal)
+
+    async def run(self, after: float = 0.0, around: Surroundings = OPEN) -> Wait:
+        self.clock.advance(after)
+        return await self.rotation.run(around)
+
+    @property
+    def events(self) -> list[str]:
+        return [name for name, _ in self.journal.events]
+
+    @property
+    def held(self) -> list[str | None]:
+        return [sink.record.access_token.reveal() if sink.record else None for sink in self.sinks]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_a_token_is_minted_once_and_delivered_to_every_sink(desk: Desk) -> None:
+    wait = await desk.run()
+    assert desk.events == ["token.minted", "token.delivered", "token.delivered"]
+    assert desk.held == ["client.token.1"] * 2
+    assert wait.until <= desk.clock.now().elapsed + 60
+    await desk.run(after=60)
+    assert len(desk.endpoint.requests) == 1
+
+
+async def test_it_is_renewed_between_four_tenths_and_half_of_its_life(desk: Desk) -> None:
+    await desk.run()
+    await desk.run(after=239)
+    assert len(desk.endpoint.requests) == 1
+    await desk.run(after=61)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_a_restart_adopts_what_the_sinks_hold_and_says_so_once_r02(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    await desk.run()
+    await desk.run(after=60)
+    assert desk.events == ["token.adopted"]
+    assert len(desk.endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["minted a moment ago", "found in the sinks"])
+async def test_a_mint_that_is_asked_for_is_made_although_none_is_due(desk: Desk, *, fresh: bool) -> None:
+    await desk.run()
+    if not fresh:
+        desk.restart()
+    desk.rotation.force()
+    await desk.run(after=6)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_without_leave_to_mint_a_pass_says_that_it_waits_for_its_gate(desk: Desk) -> None:
+    wait = await desk.run(around=Surroundings(may_mint=False))
+    assert wait == Wait(desk.clock.now().elapsed, Reason.THROTTLED)
+    assert desk.endpoint.requests == []
+
+
+async def test_a_failing_sink_is_served_later_with_the_token_in_hand_v27(desk: Desk) -> None:
+    with desk.sinks[1].faults.on("write", RotationError(Code.FILE_NO_SPACE, "full")):
+        await desk.run()
+        await desk.run(after=30)
+    await desk.run(after=31)
+    assert desk.held == ["client.token.1"] * 2
+    assert len(desk.endpoint.requests) == 1
+    assert desk.events.count("token.delivery_failed") == 1
+    assert desk.journal.named("credential.recovered")[0]["sink"] == "memory:1"
+
+
+async def test_a_refused_secret_is_parked_and_a_changed_one_is_tried_at_the_next_look_p14_p45() -> None:
+    desk = Desk(accepts={"right"})
+    wait = await desk.run()
+    assert wait.reason is Reason.PARKED
+    (rejected,) = desk.journal.named("credential.rejected")
+    assert (rejected["error"], rejected["stage"], rejected["retryable"]) == ("invalid_client", "grant", False)
+    await desk.run(after=5)
+    assert len(desk.endpoint.requests) == 1
+    desk.source.store("client", "right")
+    await desk.run(after=5)
+    assert desk.held == ["client.token.1"] * 2
+    assert "credential.recovered" in desk.events
+
+
+async def test_a_changed_secret_that_is_refused_is_tried_again_for_two_minutes() -> None:
+    desk = Desk(accepts={"secret"})
+    await desk.run()
+    desk.source.store("client", "not known yet")
+    wait = await desk.run(after=60)
+    assert wait.reason is Reason.BACKING_OFF
+    desk.endpoint.accepts = {"not known yet"}
+    await desk.run(after=10)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_the_previous_secret_is_used_only_when_the_new_one_is_refused() -> None:
+    desk = Desk(accepts={"old"})
+    desk.source.store("client", "new", "old")
+    await desk.run()
+    assert desk.events[0] == "credential.previous_secret"
+    assert len(desk.endpoint.requests) == 2
+    desk.endpoint.faults.next("mint", RotationError(Code.PROVIDER_UNAVAILABLE, "down"))
+    desk.rotation.force()
+    await desk.run(after=60)
+    assert len(desk.endpoint.requests) == 3
+
+
+async def test_the_same_token_again_is_not_delivered_again_and_lives_no_longer_p33_p34(desk: Desk) -> None:
+    await desk.run()
+    expires = desk.rotation.served_until
+    desk.endpoint.repeat = True
+    await desk.run(after=300)
+    assert desk.journal.named("token.minted")[-1]["repeated"] is True
+    assert desk.rotation.served_until == expires
+    assert [len(sink.history) for sink in desk.sinks] == [1, 1]
+    await desk.run(after=100)
+    assert len(desk.endpoint.requests) == 2, "asked again when half of what was left is gone, not at once"
+
+
+async def test_a_worse_token_does_not_replace_a_better_one(desk: Desk) -> None:
+    await desk.run()
+    desk.endpoint.lifetime = 60
+    await desk.run(after=300)
+    assert desk.held == ["client.token.1"] * 2
+    assert desk.journal.named("token.rejected")[0]["error"] == "expires_sooner"
+
+
+async def test_an_expired_token_is_told_of_once_and_left_with_its_true_date_p48(desk: Desk) -> None:
+    await desk.run()
+    dated = desk.sinks[0].record
+    with desk.endpoint.faults.on("mint", RotationError(Code.PROVIDER_TIMEOUT, "slow")):
+        for _ in range(30):
+            await desk.run(after=30)
+    assert desk.events.count("token.expired") == 1
+    assert desk.events.count("token.mint_failed") == 1
+    assert desk.sinks[0].record == dated
+
+
+async def test_minting_goes_on_from_the_credentials_in_memory_while_the_store_is_away_v02(desk: Desk) -> None:
+    await desk.run()
+    with desk.source.faults.on("read", RotationError(Code.VAULT_UNAVAILABLE, "sealed")):
+        await desk.run(after=301)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_minting_stops_once_the_store_says_that_the_credentials_are_gone_v16(desk: Desk) -> None:
+    await desk.run()
+    with desk.source.faults.on("read", RotationError(Code.SECRET_DELETED, "deleted")):
+        wait = await desk.run(after=301)
+    assert wait.reason is Reason.PARKED
+    assert len(desk.endpoint.requests) == 1
+    assert desk.journal.named("credential.rejected")[0]["stage"] == "read"
+    await desk.run(after=5)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_a_sink_that_cannot_be_looked_at_is_waited_for_before_a_token_is_minted(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    with desk.sinks[0].faults.on("read", RotationError(Code.VAULT_UNAVAILABLE, "sealed")):
+        desk.sinks[1].record = None
+        await desk.run()
+    await desk.run(after=3)
+    assert len(desk.endpoint.requests) == 1
+    assert desk.held == ["client.token.1"] * 2
+
+
+async def test_a_failure_carries_the_fields_of_the_contract(desk: Desk) -> None:
+    with desk.endpoint.faults.on("mint", RotationError(Code.PROVIDER_TIMEOUT, "slow")):
+        await desk.run()
+    (failed,) = desk.journal.named("token.mint_failed")
+    assert failed.keys() >= {"credential", "stage", "error", "retryable", "attempt", "next_attempt_at", "remaining_s"}
+    assert (failed["credential"], failed["attempt"], failed["remaining_s"]) == ("billing", 1, 0.0)
+
+
+async def test_a_step_of_the_wall_clock_dates_the_sinks_anew_and_mints_nothing_c01(desk: Desk) -> None:
+    await desk.run()
+    desk.clock.step(3600)
+    desk.rotation.clock_was_set()
+    await desk.run(after=60)
+    record = desk.sinks[0].record
+    assert record is not None
+    assert 530 <= (record.expires_at - desk.clock.now().wall).total_seconds() <= 540
+    assert len(desk.endpoint.requests) == 1
+
+
+class Broken(MemorySink):
+    """A sink with a bug."""
+
+    async def write(self, record: object) -> object:  # type: ignore[override]  # that is the bug
+        raise ZeroDivisionError(f"CANARY {record}")
+
+
+async def test_a_bug_in_one_sink_touches_no_other_and_does_not_show_its_text() -> None:
+    desk = Desk()
+    desk.sinks = [Broken("memory:broken"), MemorySink("memory:good")]
+    desk.restart()
+    await desk.run()
+    assert desk.held == [None, "client.token.1"]
+    (failed,) = desk.journal.named("token.delivery_failed")
+    assert failed["error"] == "internal"
+    assert "ZeroDivisionError" in str(failed["detail"])
+    assert "CANARY" not in str(desk.journal.events)
+
+
+async def test_no_token_and_no_secret_is_in_any_event() -> None:
+    desk = Desk(accepts={"old"})
+    desk.source.store("client", "new", "old")
+    await desk.run()
+    told = str(desk.journal.events)
+    assert "client.token" not in told
+    assert "old'" not in told
+
+
+async def test_another_writers_token_that_lives_longer_is_adopted_h01(desk: Desk) -> None:
+    await desk.run()
+    mine = desk.sinks[0].record
+    assert mine is not None
+    theirs = Desk()
+    theirs.clock.advance(100)
+    theirs.source.store("other", "secret")
+    await theirs.run()
+    other = theirs.sinks[0].record
+    assert other is not None
+    desk.sinks[0].record = replace(other, inputs=mine.inputs)
+    await desk.run(after=101)
+    assert desk.journal.named("token.adopted")
+    assert desk.held[0] == desk.held[1]
