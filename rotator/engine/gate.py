@@ -18,8 +18,8 @@ from rotator.core.observation import NEVER, Surroundings
 if TYPE_CHECKING:
     from rotator.core.errors import RotationError
 
-OUTAGE_AFTER = 20
-"""Failures in a row that make an outage. At four independent errors in five, 1 run in 87 is as long: see SLOWED."""
+OUTAGE_AFTER = 30
+"""Failures in a row that make an outage. At four independent errors in five, 1 run in 808 is as long: see SLOWED."""
 
 SLOWED, SLOWEST = 0.05, 5.0
 """Seconds between requests in an outage: doubles with each failure from the first, up to the last.

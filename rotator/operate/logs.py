@@ -45,6 +45,7 @@ LEVELS = {
     "token.mint_retried": logging.DEBUG,
     "token.rejected": logging.WARNING,
     "vault.denied": logging.ERROR,
+    "vault.token_left": logging.WARNING,
     "vault.unavailable": logging.WARNING,
 }
 """The level of each event that is not an information."""

@@ -123,7 +123,9 @@ def test_a_duration_out_of_bounds_or_without_a_unit_is_refused_g03(place: Place,
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.9.9.9"])
 def test_plain_http_is_accepted_on_this_machine_g04(place: Place, host: str) -> None:
-    assert place.load(GOOD.replace("https://auth.thx.network", f"http://{host}:8080"))
+    url = f"http://{host}:8080/token"
+    settings = place.load(GOOD.replace("https://auth.thx.network/token", url)).settings
+    assert settings.providers["thx"].token_url == url
 
 
 @pytest.mark.parametrize("host", ["auth.thx.network", "10.0.0.1", "localhost.example.com", "127.0.0.1.example.com"])
@@ -162,7 +164,8 @@ def test_a_secret_file_that_others_can_read_is_refused_with_the_chmod_to_run_g07
 
 def test_a_secret_file_that_others_can_read_is_accepted_where_that_is_asked_for_g07(place: Place) -> None:
     place.secret("secret-id", mode=0o644)
-    assert place.load(GOOD + "[security]\nallow_shared_secret_files = true\n")
+    loaded = place.load(GOOD + "[security]\nallow_shared_secret_files = true\n")
+    assert loaded.secret_files[Path("secret-id")] == place.home / "secret-id"
 
 
 def test_a_secret_file_that_is_missing_or_empty_is_told_at_the_start(place: Place) -> None:

@@ -1,0 +1,115 @@
+"""What leaves the process as a log line."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rotator.core.model import Secret
+from rotator.core.policy import Reason
+from rotator.operate.logs import LogSettings, configure
+from rotator.operate.outlet import CAPACITY, Outlet
+from rotator.operate.redaction import CUT, redact, redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiJ6WW5vTjI0In0.FubTCity_twCn2"
+
+
+@pytest.fixture
+def lines() -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """Run some logging and return its lines; the process's own hooks and handlers come back afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, sys.excepthook, sys.unraisablehook
+
+    def run(work: Callable[[Any], None], level: str = "info") -> list[dict[str, Any]]:
+        stream = io.StringIO()
+        log = configure(LogSettings(level=level, format="json"), stream)  # type: ignore[arg-type]  # a level
+        work(log)
+        log.close()
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    yield run
+    root.handlers[:], sys.excepthook, sys.unraisablehook = before[0], before[2], before[3]
+    root.setLevel(before[1])
+
+
+def test_an_event_is_one_json_object_with_time_level_and_name_first(lines: Any) -> None:
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    (line,) = lines(lambda log: log.event("token.minted", credential="a", expires_at=at, reason=Reason.ABSENT))
+    assert list(line) == ["timestamp", "level", "event", "credential", "expires_at", "reason"]
+    assert (line["level"], line["expires_at"], line["reason"]) == ("info", "2026-11-24T12:00:00Z", "absent")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_retries_are_told_at_debug_level_only(lines: Any) -> None:
+    assert lines(lambda log: log.event("token.mint_retried")) == []
+    assert lines(lambda log: log.event("token.mint_retried"), "debug")[0]["level"] == "debug"
+
+
+def test_records_of_libraries_go_through_the_same_redaction(lines: Any) -> None:
+    (line,) = lines(lambda _: logging.getLogger("hvac").warning("sent %s", f"Bearer {JWT}"))
+    assert (line["event"], line["logger"]) == (f"sent Bearer {CUT}", "hvac")
+
+
+def test_an_exception_is_told_by_kind_and_place_and_not_by_its_text(lines: Any) -> None:
+    def work(_: Any) -> None:
+        try:
+            int("CANARY")
+        except ValueError:
+            logging.getLogger("aiohttp").exception("it broke")
+
+    (line,) = lines(work)
+    assert line["exception"].startswith("ValueError at ")
+    assert "CANARY" not in str(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JWT,
+        f"Authorization: Bearer {JWT}",
+        "Authorization: Basic X2xudFpNcllUTGRvY19FcXhkMW1aOjNM",
+        "client_secret=CANARY&scope=a",
+        '{"access_token": "CANARY", "x": 1}',
+        "{'secret_id': 'CANARY'}",
+        "token s.CANARYCANARYCANARYCANARY",
+        "token hvs.CANARYCANARYCANARYCANARY",
+        "https://user:CANARY@host/",
+    ],
+)
+def test_what_looks_like_a_secret_is_cut_out_of_texts(text: str) -> None:
+    cut = redact_text(text)
+    assert CUT in cut
+    assert not any(part in cut for part in ("CANARY", "FubTCity", "X2xudFpN"))
+
+
+def test_a_secret_is_cut_out_however_deep_it_lies() -> None:
+    value = {"a": [Secret("CANARY"), {"client_secret": "CANARY", "b": b"password=CANARY"}], "fingerprint": "abc"}
+    assert "CANARY" not in str(redact(value))
+    assert "abc" in str(redact(value))
+
+
+def test_a_reader_who_does_not_read_holds_nobody_up_and_losses_are_counted_r12() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream)
+        for _ in range(CAPACITY * 2):
+            outlet.write("x" * 200)
+        assert outlet.dropped > 0
+        outlet.close(timeout=0.1)
+        drained = threading.Thread(target=reader.read)
+        drained.start()
+        outlet.close(timeout=10)
+        stream.close()
+        drained.join(10)
+        assert not drained.is_alive()

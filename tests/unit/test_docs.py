@@ -1,0 +1,23 @@
+"""What can be logged is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+EVENT = re.compile(r'"((?:daemon|config(?!\.toml)|vault|token|credential|clock|schedule|log|process)\.[a-z_]+)"')
+
+
+def test_every_event_in_the_code_is_in_the_documentation() -> None:
+    found = {name for file in (ROOT / "rotator").rglob("*.py") for name in EVENT.findall(file.read_text())}
+    documented = (ROOT / "docs/events.md").read_text()
+    assert len(found) > 30
+    assert sorted(name for name in found if f"`{name}`" not in documented) == []
+
+
+def test_the_policy_in_the_documentation_is_the_one_to_deploy() -> None:
+    policy = [line for line in (ROOT / "deploy/policy.hcl").read_text().splitlines() if line.startswith("path")]
+    assert policy
+    assert "\n".join(policy) in (ROOT / "docs/vault.md").read_text()
