@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from rotator.core import policy
 from rotator.core.errors import Code
 from rotator.core.observation import NEVER, Failure, Stage
 from rotator.core.policy import Deliver, Mint, Wait
@@ -112,10 +113,13 @@ async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:
     rotation = member.rotation
     if force:
         rotation.force()
-    decision, unreadable = await rotation.foresee(member.server.gate.around(may_mint=True, store_recovered_at=NEVER))
+    around = member.server.gate.around(may_mint=True, store_recovered_at=NEVER)
+    decision, unreadable = await rotation.foresee(around)
     now = clock.now()
     action = {Mint: "mint", Deliver: "deliver", Wait: "wait"}[type(decision)]
-    at = decision.until if isinstance(decision, Wait) else now.elapsed
+    # A waiting credential is looked at sooner than it is minted; what matters here is the mint.
+    next_mint = policy.next_mint(rotation.spec, rotation.seen, around, now.elapsed)
+    at = next_mint.at if isinstance(decision, Wait) else now.elapsed
     trouble = unreadable or next(
         (view.failure for view in rotation.seen.sinks.values() if view.failure is not None), None
     )

@@ -107,7 +107,8 @@ def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: f
     wakes = [plan.at, _next_look(spec, seen, plan), *retries.values()]
     if best is not None and plan.at > best.expires:
         wakes.append(best.expires)
-    return Wait(max(now, min(wakes)), plan.reason)
+    held_back = plan.reason in {Reason.BACKING_OFF, Reason.PARKED, Reason.THROTTLED}
+    return Wait(max(now, min(wakes)), plan.reason if held_back else Reason.NOT_DUE)
 
 
 def best_token(seen: Observation, now: float) -> BearerToken | None:

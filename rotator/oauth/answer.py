@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Grant, Secret
@@ -26,6 +26,8 @@ LONGEST_TOKEN = 64 * 1024
 
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _DIGITS = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{0,16384}")
+"""RFC 6749 section 3.3. Longer ones would not fit beside the token where it is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ def _error_fields(answer: Answer) -> dict[str, object] | None:
 
 
 def _object(answer: Answer) -> dict[str, object]:
-    """The body as a JSON object in UTF-8 (RFC 8259), each key once."""
+    """The body as a JSON object in UTF-8 (RFC 8259), each key once.
+
+    Content-Type is not asked: servers leave it out or mislabel good answers, and no label makes a page or a form JSON.
+    """
     try:
         fields = json.loads(
             answer.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
@@ -132,8 +137,8 @@ def _no_constant(_: str) -> NoReturn:
 
 
 def _number(digits: str) -> float | int:
-    # Thousands of digits cost time, or raise. As a lifetime all of them mean the same: too long.
-    return int(digits) if len(digits) <= 18 else math.copysign(1e18, -1 if digits[0] == "-" else 1)  # noqa: PLR2004
+    # int() raises at thousands of digits. float() makes infinity of what no float can hold, which is no lifetime.
+    return int(digits) if len(digits) <= 18 else float(digits)  # noqa: PLR2004  all of them fit into 64 bits
 
 
 def _access_token(fields: dict[str, object], where: str) -> str:
@@ -175,12 +180,16 @@ def _lifetime(fields: dict[str, object], token: str, expected: Expectations, whe
 
 def _seconds(value: object, where: str) -> float:
     """expires_in as seconds: a number, or the digits of one; some servers send a string."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    readable = is_number or (isinstance(value, str) and _DIGITS.fullmatch(value))
+    readable = _is_number(value) or (isinstance(value, str) and _DIGITS.fullmatch(value))
     number = float(value) if readable else None  # type: ignore[arg-type]  # a number or its digits, checked above
     if number is None or not math.isfinite(number) or math.floor(number) <= 0:
         raise RotationError(Code.LIFETIME_INVALID, f"{where} answered with an expires_in that is no positive number")
     return float(math.floor(number))
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """Whether JSON says a number; Python takes true for 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def jwt_lifetime(token: str) -> float | None:
@@ -194,20 +203,25 @@ def jwt_lifetime(token: str) -> float | None:
         return None
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=_number)
-        span = float(claims["exp"]) - float(claims["iat"])
+        ends, begins = claims["exp"], claims["iat"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    if not _is_number(ends) or not _is_number(begins):
+        return None
+    span = float(ends) - float(begins)
     return span if math.isfinite(span) and span > 0 else None
 
 
 def _scope(fields: dict[str, object], expected: Expectations, where: str) -> str:
-    granted = fields.get("scope")
-    if not isinstance(granted, str):
+    """The scope granted: the one asked for if the answer has none (RFC 6749 section 5.1), none if it is unreadable."""
+    said = fields.get("scope")
+    if said is None:
         return expected.scope
+    granted = said if isinstance(said, str) and _SCOPE.fullmatch(said) else ""
     missing = set(expected.scope.split()) - set(granted.split())
     if missing and not expected.accept_narrower_scope:
+        what = "granted a scope" if granted == said else "granted something unreadable"
         raise RotationError(
-            Code.SCOPE_NARROWER,
-            f"{where} granted a scope that lacks {' '.join(sorted(missing))!r}, which was asked for",
+            Code.SCOPE_NARROWER, f"{where} {what} without {' '.join(sorted(missing))!r}, which was asked for"
         )
     return granted

@@ -74,7 +74,8 @@ class Provider:
         """One request and its answer, whatever its status.
 
         A connection that was kept open and turns out to be closed before any byte of an answer is replaced once: the
-        server never saw the request, or has dropped it whole (RFC 9112 section 9.3.1).
+        server never saw the request, or has dropped it whole (RFC 9112 section 9.3.1). Once an answer has begun the
+        server has acted, and asking again would mint twice.
 
         Raises:
             RotationError: PROVIDER_UNREACHABLE, PROVIDER_TIMEOUT, PROVIDER_TLS, ANSWER_TRUNCATED, ANSWER_TOO_LARGE,
@@ -85,8 +86,9 @@ class Provider:
             async with asyncio.timeout(self.settings.timeout):
                 try:
                     return await self._exchange(request, used)
-                except aiohttp.ServerDisconnectedError:
-                    if not used.kept:
+                except aiohttp.ServerDisconnectedError as error:
+                    # aiohttp puts the head of an answer that had begun in place of its own words.
+                    if not used.kept or not isinstance(error.message, str):
                         raise
                     return await self._exchange(request, used)
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret

@@ -25,22 +25,36 @@ OAUTH_ERRORS = {
 }
 """The `error` of an answer, where it has one that is registered."""
 
-_SHOWABLE = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
-"""An error code that may be shown: nothing that a client secret could be hidden in, should a server echo it."""
+_SHOWABLE = re.compile(r"[a-z_]{1,40}")
+"""An error code that may be shown. No digits: servers have been seen to echo secrets, and many of those are hex."""
 
-BY_STATUS = {
+BEFORE_THE_BODY = {
     429: Code.PROVIDER_THROTTLED,
-    # RFC 6749 section 5.2 keeps 401 for failed client authentication, whatever the body looks like.
+    # An answer to a question that was not asked; it redirects nowhere.
+    304: Code.ANSWER_STATUS,
+}
+"""Statuses that decide whatever the body says."""
+
+CLASS_BEFORE_THE_BODY = {
+    3: Code.PROVIDER_REDIRECTED,
+    # A server that fails says nothing certain about its client: nothing is parked because of it.
+    5: Code.PROVIDER_UNAVAILABLE,
+}
+"""The same by their hundreds."""
+
+AFTER_THE_BODY = {
+    # RFC 6749 section 5.2 keeps 401 for failed client authentication; some servers name it in words of their own.
     401: Code.INVALID_CLIENT,
+}
+"""Statuses that decide when the body names no registered error."""
+
+WITHOUT_AN_ERROR = {
     # No token endpoint answers 403 without an error code; a page with it is a rate limit or a firewall in front of it.
     403: Code.PROVIDER_THROTTLED,
 }
-"""Statuses that speak for themselves when the body names no registered error."""
+"""Statuses that decide when the body names no error at all."""
 
-BY_CLASS = {3: Code.PROVIDER_REDIRECTED, 4: Code.PROVIDER_REFUSED, 5: Code.PROVIDER_UNAVAILABLE}
-"""The rest of them, by their hundreds."""
-
-_TOO_MANY = 429
+_CLIENT_ERROR = 4
 
 
 def refusal(status: int, fields: Mapping[str, object] | None, where: str, wait: float | None) -> RotationError:
@@ -63,8 +77,15 @@ def refusal(status: int, fields: Mapping[str, object] | None, where: str, wait: 
 
 
 def _code(status: int, said: object) -> Code:
-    if status != _TOO_MANY and isinstance(said, str) and said in OAUTH_ERRORS:
-        return OAUTH_ERRORS[said]
-    if said is not None and status < 500 and status != _TOO_MANY:  # noqa: PLR2004  a server error says enough
-        return Code.PROVIDER_REFUSED
-    return BY_STATUS.get(status) or BY_CLASS.get(status // 100, Code.ANSWER_STATUS)
+    registered = OAUTH_ERRORS.get(said) if isinstance(said, str) else None
+    decided = (
+        BEFORE_THE_BODY.get(status)
+        or CLASS_BEFORE_THE_BODY.get(status // 100)
+        or registered
+        or AFTER_THE_BODY.get(status)
+    )
+    if decided is not None:
+        return decided
+    if said is None and status in WITHOUT_AN_ERROR:
+        return WITHOUT_AN_ERROR[status]
+    return Code.PROVIDER_REFUSED if said is not None or status // 100 == _CLIENT_ERROR else Code.ANSWER_STATUS

@@ -102,15 +102,23 @@ def token_request(
     """The request for one token.
 
     Raises:
-        RotationError: SECRET_MALFORMED; see `basic_credentials`.
+        RotationError: SECRET_MALFORMED, when id or secret is no text that UTF-8 can carry; see also
+            `basic_credentials`.
     """
-    headers, proof = CLIENT_AUTHENTICATION[client_auth](client_id, secret, encoding)
-    form = [*parameters.form(), *proof]
+    try:
+        headers, proof = CLIENT_AUTHENTICATION[client_auth](client_id, secret, encoding)
+        body = urlencode([*parameters.form(), *proof]).encode()
+    except UnicodeEncodeError:
+        # It carries the secret.
+        raise RotationError(
+            Code.SECRET_MALFORMED,
+            "the client id or the client secret holds half of a surrogate pair, which is no character; store it anew",
+        ) from None
     return TokenRequest(
         headers={
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded",
             **headers,
         },
-        body=urlencode(form).encode(),
+        body=body,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return min(float(text), LONGEST) if len(text) <= 9 else LONGEST  # noqa: PLR2004  explained above
     try:
         then = parsedate_to_datetime(text)
-        ahead = (then - now).total_seconds() if then.tzinfo else None
+        # The old asctime form names no zone and means UTC (RFC 9110 section 5.6.7).
+        ahead = ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return None if ahead is None else min(max(ahead, 0.0), LONGEST)
+    return min(max(ahead, 0.0), LONGEST)

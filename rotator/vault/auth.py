@@ -186,8 +186,9 @@ def lookup_lease(token: Secret, document: Document) -> Lease:
         RotationError: VAULT_MALFORMED.
     """
     match document.get("data"):
-        case {"ttl": int() as ttl, "renewable": bool() as renewable}:
-            return Lease(token, _seconds(ttl), renewable)
+        case {"ttl": int() as ttl, **rest}:
+            # Vault leaves `renewable` out for tokens that do not expire, such as a root token.
+            return Lease(token, _seconds(ttl), rest.get("renewable") is True)
         case _:
             raise malformed("the answer to the token's lookup of itself does not tell its lifetime")
 

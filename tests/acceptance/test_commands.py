@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +70,17 @@ async def test_plan_says_what_would_be_done_and_does_nothing(site: Site) -> None
     assert code == 0
     assert [(line["action"], line["reason"]) for line in json.loads(out)] == [("mint", "absent")]
     assert site.requests() == 0
+
+
+async def test_plan_tells_when_the_next_mint_is_due(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    await rotator("rotate", "-c", configuration)
+    code, out, _ = await rotator("plan", "-c", configuration, "-o", "json")
+    (line,) = json.loads(out)
+    ahead = datetime.fromisoformat(line["at"]) - datetime.fromisoformat((await site.document("billing"))["issued_at"])
+    assert code == 0
+    assert (line["action"], line["reason"]) == ("wait", "not_due")
+    assert 239 <= ahead.total_seconds() <= 300
 
 
 async def test_a_name_that_is_not_configured_is_a_usage_error(site: Site) -> None:

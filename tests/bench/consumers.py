@@ -112,12 +112,12 @@ async def measure(credentials: int, lifetime: int, seconds: float, every: float)
                 code = await rotator.ended()
             requests = site.requests()
     told = Counter(event["event"] for event in rotator.events)
-    print(f"told by rotator: {dict(told)}")  # noqa: T201  figures
+    print(f"told by rotator: {dict(told)}")
     least, most = _predicted(rotator, ended)
     for place, counts in seen.items():
-        print(f"{place}: {dict(counts)}")  # noqa: T201  figures
-    print(f"token requests: {requests}; predicted by the policy: {least} to {most} (renewals due at the very end may")  # noqa: T201
-    print(f"or may not be made); minted: {len(rotator.named('token.minted'))}; exit code {code}")  # noqa: T201
+        print(f"{place}: {dict(counts)}")
+    print(f"token requests: {requests}; predicted by the policy: {least} to {most} (renewals due at the very end may")
+    print(f"or may not be made); minted: {len(rotator.named('token.minted'))}; exit code {code}")
     return (
         all(counts.total() == counts["good"] > 0 for counts in seen.values())
         and least <= requests <= most
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=0.2)
     options = parser.parse_args()
     well = asyncio.run(measure(options.credentials, options.lifetime, options.seconds, options.every))
-    print("all was well" if well else "NOT all was well")  # noqa: T201  the verdict
+    print("all was well" if well else "NOT all was well")
     raise SystemExit(not well)
 
 

@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import gzip
 import json
-import ssl
+import socket
 import tracemalloc
-from datetime import UTC, datetime, timedelta
+from base64 import b64encode
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from rotator import __version__
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret
+from rotator.core.model import CredentialSpec
+from rotator.core.observation import Surroundings
+from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
-from tests.support.hostile_provider import answering, dripping, hostile, read_request, response
+from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
+from tests.support.hostile_provider import (
+    GOOD,
+    SECRET,
+    answering,
+    counting,
+    dripping,
+    hostile,
+    mint,
+    read_request,
+    response,
+)
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from rotator.core.model import Grant
     from tests.support.hostile_provider import Behaviour
-
-GOOD = json.dumps({"access_token": "a.b.c", "expires_in": 600, "token_type": "Bearer"}).encode()
-SECRET = Secret("CANARY-secret")
-
-
-async def mint(url: str, times: int = 1, **settings: object) -> Grant:
-    clock = SystemClock()
-    provider = Provider(ProviderSettings(url, timeout=1.0, connect_timeout=0.5, **settings), clock)  # type: ignore[arg-type]  # settings of the caller's choice
-    endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
-    try:
-        for _ in range(times - 1):
-            await endpoint.mint("client", SECRET)
-        return await endpoint.mint("client", SECRET)
-    finally:
-        await provider.close()
 
 
 async def refusal(behaviour: Behaviour) -> RotationError:
@@ -64,6 +60,7 @@ async def reset_in_the_body(reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 BOMB = gzip.compress(b" " * (200 << 20))
 
@@ -74,11 +71,26 @@ MISBEHAVIOUR: dict[str, tuple[Behaviour, Code]] = {
     "P06 resets in the body": (reset_in_the_body, Code.ANSWER_TRUNCATED),
     "P06 ends before its Content-Length": (answering(response(GOOD)[:-5]), Code.ANSWER_TRUNCATED),
     "P06 closes without an answer": (answering(b""), Code.PROVIDER_UNREACHABLE),
+    "P28 sends a token without a life": (answering(response(GOOD.replace(b"600", b"0"))), Code.LIFETIME_INVALID),
     "P38 sends a gzip bomb": (answering(response(BOMB, "200 OK", "Content-Encoding: gzip")), Code.ANSWER_TOO_LARGE),
     "P38 sends broken gzip": (answering(response(b"no", "200 OK", "Content-Encoding: gzip")), Code.ANSWER_NOT_JSON),
     "P39 sends two MiB": (answering(response(b" " * (2 << 20))), Code.ANSWER_TOO_LARGE),
     "P39 sends a header line of a MiB": (answering(HEAD + b"X-A: " + b"b" * (1 << 20)), Code.ANSWER_STATUS),
-    "P41 redirects": (answering(response(b"", "307 R", "Location: http://127.0.0.1:1/")), Code.PROVIDER_REDIRECTED),
+    "P39 sends chunks for ever": (
+        dripping(b"1000\r\n" + b" " * 4096 + b"\r\n", CHUNKED, pause=0),
+        Code.ANSWER_TOO_LARGE,
+    ),
+    "P39 sends 100,000 headers": (answering(HEAD + b"X-A: b\r\n" * 100_000 + b"\r\n"), Code.ANSWER_STATUS),
+    "P39 sends headers for ever": (dripping(b"X-A: b\r\n" * 100, HEAD, pause=0), Code.ANSWER_STATUS),
+    "P42 switches protocols": (
+        answering(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"),
+        Code.ANSWER_STATUS,
+    ),
+    "P42 answers with nothing": (answering(b"HTTP/1.1 204 N\r\n\r\n"), Code.ANSWER_STATUS),
+    "P42 answers with a part": (answering(response(GOOD, "206 Partial")), Code.ANSWER_STATUS),
+    "P42 says that nothing has changed": (answering(b"HTTP/1.1 304 N\r\n\r\n"), Code.ANSWER_STATUS),
+    "P42 says for ever that it goes on": (dripping(GO_ON * 10, GO_ON, pause=0), Code.PROVIDER_TIMEOUT),
+    "P42 speaks HTTP 0.9": (answering(GOOD), Code.ANSWER_STATUS),
     "P42 speaks no HTTP": (answering(b"SSH-2.0-x\r\n\r\n"), Code.ANSWER_STATUS),
 }
 
@@ -95,6 +107,31 @@ async def test_nobody_listens_p01() -> None:
     with pytest.raises(RotationError, match="ECONNREFUSED") as caught:
         await mint(url)
     assert caught.value.code is Code.PROVIDER_UNREACHABLE
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """A listener that accepts nothing and whose queue is full: a further SYN is dropped."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        first.connect(listener.getsockname())
+        second.setblocking(False)
+        second.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/token"
+
+
+async def test_a_connection_that_is_not_answered_is_given_up_before_the_deadline_p02() -> None:
+    with full_backlog() as url, pytest.raises(RotationError, match=r"no connection to .* within 0\.5 s") as caught:
+        await mint(url)
+    assert caught.value.code is Code.PROVIDER_TIMEOUT
+
+
+async def test_a_message_names_host_and_path_and_no_query() -> None:
+    async with hostile(answering(response(b"", "400 Bad"))) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint(f"{url}?tenant=CANARY")
+    assert caught.value.detail == f"the token endpoint {url} answered with status 400"
 
 
 async def test_a_host_name_that_does_not_resolve_n01() -> None:
@@ -118,32 +155,152 @@ async def test_compressed_answers_of_a_server_that_was_not_asked_for_them_are_re
         assert (await mint(url)).lifetime == 600.0
 
 
-async def test_retry_after_comes_with_the_refusal_p10() -> None:
-    assert (await refusal(answering(response(b"", "429 Slow", "Retry-After: 7")))).retry_after == 7.0
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [
+        pytest.param("503 Busy", "7", 7.0, id="P09 503 with seconds"),
+        pytest.param("429 Slow", "7", 7.0, id="P10 429 with seconds"),
+        pytest.param("429 Slow", "Tue, 24 Nov 2020 12:00:00 GMT", 0.0, id="P11 a date that is over"),
+        pytest.param("429 Slow", "Wed, 24 Nov 2094 12:00:00 GMT", 300.0, id="P11 a date far ahead"),
+        pytest.param("429 Slow", "soon", None, id="P12 no time"),
+    ],
+)
+async def test_retry_after_comes_with_the_refusal(status: str, header: str, seconds: float | None) -> None:
+    assert (await refusal(answering(response(b"", status, f"Retry-After: {header}")))).retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("elsewhere", ["the same host", "another name"])
+async def test_a_redirect_is_not_followed_p41(status: int, elsewhere: str) -> None:
+    followed: list[bytes] = []
+    async with hostile(counting(followed, response(GOOD))) as other:
+        location = other if elsewhere == "the same host" else other.replace("127.0.0.1", "localhost")
+        error = await refusal(answering(response(b"", f"{status} R", f"Location: {location}")))
+    assert error.code is Code.PROVIDER_REDIRECTED
+    assert followed == []
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-16", "application/problem+json", ""])
+async def test_good_json_is_read_whatever_it_is_called_p40(kind: str) -> None:
+    label = f"Content-Type: {kind}\r\n".encode() if kind else b""
+    raw = HEAD + label + f"Content-Length: {len(GOOD)}\r\n\r\n".encode() + GOOD
+    async with hostile(answering(raw)) as url:
+        assert (await mint(url)).lifetime == 600.0
+
+
+async def test_a_secret_that_the_server_echoes_is_not_repeated_p44() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await read_request(reader)).decode()
+        said = {"error": "invalid_client", "error_description": f"{SECRET.reveal()} {request}"}
+        writer.write(response(json.dumps(said).encode(), "401 No"))
+
+    error = await refusal(echo)
+    assert error.code is Code.INVALID_CLIENT
+    assert b64encode(b"client:CANARY-secret").decode() not in f"{error!r}{error.detail}"
+
+
+async def test_a_request_says_who_asks_and_what_is_understood() -> None:
+    served: list[bytes] = []
+    async with hostile(counting(served, response(GOOD))) as url:
+        await mint(url)
+    line, *headers = served[0].decode().partition("\r\n\r\n")[0].split("\r\n")
+    assert line == "POST /token HTTP/1.1"
+    assert dict(header.split(": ", 1) for header in headers) == {
+        "Host": url.removeprefix("http://").removesuffix("/token"),
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Authorization": f"Basic {b64encode(b'client:CANARY-secret').decode()}",
+        "Content-Length": "29",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": f"rotator/{__version__}",
+    }
+
+
+async def test_proxies_and_netrc_of_the_environment_change_nothing_g09(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login intruder password intruder\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    served: list[bytes] = []
+    async with hostile(counting(served, response(GOOD))) as url:
+        await mint(url)
+    assert b64encode(b"client:CANARY-secret") in served[0]
+
+
+async def test_the_credentials_of_one_provider_share_its_connections() -> None:
+    connections: list[int] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        await counting([], response(GOOD), response(GOOD))(reader, writer)
+
+    clock = SystemClock()
+    async with hostile(behave) as url:
+        provider = Provider(ProviderSettings(url), clock)
+        try:
+            for name in ("one", "two"):
+                await HttpTokenEndpoint(provider, EndpointSettings(), clock).mint(name, SECRET)
+        finally:
+            await provider.close()
+    assert len(connections) == 1
+
+
+def slow(clock: FakeClock, seconds: float) -> Behaviour:
+    """An answer that takes its time, on a clock that the test turns."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        clock.advance(seconds)
+        writer.write(response(GOOD))
+        await writer.drain()
+
+    return behave
+
+
+async def test_a_life_is_counted_from_before_the_request_was_sent_p32() -> None:
+    clock = FakeClock()
+    sent = clock.now()
+    async with hostile(slow(clock, 5.0)) as url:
+        provider = Provider(ProviderSettings(url), clock)
+        try:
+            grant = await HttpTokenEndpoint(provider, EndpointSettings(), clock).mint("client", SECRET)
+        finally:
+            await provider.close()
+    assert grant.issued == sent
+
+
+async def test_a_token_whose_life_ended_on_the_way_is_not_delivered_p32() -> None:
+    clock = FakeClock()
+    journal, sink = RecordingJournal(), MemorySink("memory:0")
+    async with hostile(slow(clock, 600.0)) as url:
+        provider = Provider(ProviderSettings(url), clock)
+        endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
+        spec = CredentialSpec("billing", "thx", ())
+        try:
+            await Rotation(spec, MemorySource(), endpoint, [sink], clock, journal).run(Surroundings())
+        finally:
+            await provider.close()
+    assert [fields["error"] for fields in journal.named("token.rejected")] == [Code.EXPIRED_ON_ARRIVAL.text]
+    assert sink.record is None
 
 
 async def test_cookies_are_not_sent_back_p43() -> None:
     seen: list[bytes] = []
-
-    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(2):
-            seen.append(await read_request(reader))
-            writer.write(response(GOOD, "200 OK", "Set-Cookie: a=b"))
-
-    async with hostile(behave) as url:
+    answer = response(GOOD, "200 OK", "Set-Cookie: a=b")
+    async with hostile(counting(seen, answer, answer)) as url:
         await mint(url, times=2)
     assert len(seen) == 2
     assert b"cookie" not in seen[1].lower()
 
 
 async def test_a_kept_connection_that_has_been_closed_is_replaced_once_n04() -> None:
-    served: list[int] = []
+    served: list[bytes] = []
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        served.append(1)
-        writer.write(response(GOOD))
-        await writer.drain()
+        await counting(served, response(GOOD))(reader, writer)
         await reader.read(1)  # the next request begins: close without an answer
 
     async with hostile(behave) as url:
@@ -151,50 +308,36 @@ async def test_a_kept_connection_that_has_been_closed_is_replaced_once_n04() -> 
     assert len(served) == 2
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A self-signed certificate for 127.0.0.1 with its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hostile")])
-    now = datetime.now(UTC)  # noqa: TID251  certificates are dated by the wall clock
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "server.pem"
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(made.public_bytes(pem) + private)
-    return file
+@pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 2", HEAD, HEAD + b"X-A: b"])
+async def test_an_answer_that_had_begun_on_a_kept_connection_is_not_asked_for_again_n04(begun: bytes) -> None:
+    served: list[bytes] = []
+    async with hostile(counting(served, response(GOOD), begun)) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint(url, times=2)
+    assert caught.value.code is Code.PROVIDER_UNREACHABLE
+    assert len(served) == 2
 
 
-@pytest.fixture
-async def tls_url(certificate: Path) -> AsyncIterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    async with hostile(answering(response(GOOD)), context) as url:
-        yield url
+async def test_a_fresh_connection_that_is_closed_without_an_answer_is_not_replaced_n04() -> None:
+    served: list[bytes] = []
+    async with hostile(counting(served, b"")) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint(url)
+    assert caught.value.code is Code.PROVIDER_UNREACHABLE
+    assert len(served) == 1
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused_n05(tls_url: str) -> None:
-    with pytest.raises(RotationError, match="signed by itself") as caught:
-        await mint(tls_url.replace("127.0.0.1", "localhost"))
-    assert caught.value.code is Code.PROVIDER_TLS
+async def test_the_connection_that_replaces_a_closed_one_is_not_replaced_itself_n04() -> None:
+    served: list[bytes] = []
 
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = not served
+        await counting(served, response(GOOD) if first else b"")(reader, writer)
+        if first:
+            served.append(await read_request(reader))
 
-async def test_a_certificate_for_another_host_is_refused_n05(tls_url: str, certificate: Path) -> None:
-    with pytest.raises(RotationError, match="another address") as caught:
-        await mint(tls_url, ca_file=certificate)
-    assert caught.value.code is Code.PROVIDER_TLS
-
-
-async def test_a_ca_file_makes_a_private_server_trusted(tls_url: str, certificate: Path) -> None:
-    assert (await mint(tls_url.replace("127.0.0.1", "localhost"), ca_file=certificate)).lifetime == 600.0
+    async with hostile(behave) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint(url, times=2)
+    assert caught.value.code is Code.PROVIDER_UNREACHABLE
+    assert len(served) == 3

@@ -1,16 +1,39 @@
-"""A token endpoint that misbehaves on purpose: a raw socket on loopback, and a function for what it does."""
+"""A token endpoint that misbehaves on purpose: a raw socket on loopback, a function for what it does, and a client."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+from rotator.core.model import Secret
+from rotator.engine.clock import SystemClock
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from rotator.core.model import Grant
+
     Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+GOOD = json.dumps({"access_token": "a.b.c", "expires_in": 600, "token_type": "Bearer"}).encode()
+SECRET = Secret("CANARY-secret")
+
+
+async def mint(url: str, times: int = 1, **settings: object) -> Grant:
+    clock = SystemClock()
+    provider = Provider(ProviderSettings(url, timeout=1.0, connect_timeout=0.5, **settings), clock)  # type: ignore[arg-type]  # settings of the caller's choice
+    endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
+    try:
+        for _ in range(times - 1):
+            await endpoint.mint("client", SECRET)
+        return await endpoint.mint("client", SECRET)
+    finally:
+        await provider.close()
 
 
 @asynccontextmanager
@@ -24,7 +47,7 @@ async def hostile(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> As
         tasks.add(task)
         try:
             await behaviour(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # the client has gone, or the test is over
         finally:
             writer.close()
@@ -58,14 +81,26 @@ def answering(raw: bytes) -> Behaviour:
     return behave
 
 
+def counting(served: list[bytes], *replies: bytes) -> Behaviour:
+    """Answer the requests of one connection with these bytes, one each, then close; keep what was asked in `served`."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for reply in replies:
+            served.append(await read_request(reader))
+            writer.write(reply)
+            await writer.drain()
+
+    return behave
+
+
 def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     """A whole HTTP response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def dripping(piece: bytes, start: bytes) -> Behaviour:
-    """Send a start, then a piece each 50 ms for ever."""
+def dripping(piece: bytes, start: bytes, pause: float = 0.05) -> Behaviour:
+    """Send a start, then pieces for ever, with a pause after each (seconds)."""
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -73,6 +108,6 @@ def dripping(piece: bytes, start: bytes) -> Behaviour:
         while True:
             writer.write(piece)
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
 
     return behave

@@ -83,7 +83,7 @@ def test_a_token_is_minted_when(case: str) -> None:
 
 
 WAITS = {
-    "the token is young": (holding(token()), OPEN, Reason.NEARING_EXPIRY),
+    "the token is young": (holding(token()), OPEN, Reason.NOT_DUE),
     "a token was requested less than 5 s ago": (
         holding(token(age=4, life=5), requested_at=NOW - 4),
         OPEN,

@@ -26,6 +26,11 @@ def jwt(**claims: object) -> str:
     return ".".join([*parts, "signature"])
 
 
+def with_lifetime(literal: bytes) -> bytes:
+    """An answer with a lifetime that json.dumps would not write."""
+    return b'{"access_token":"t","token_type":"Bearer","expires_in":' + literal + b"}"
+
+
 def read(body: bytes | dict[str, Any], status: int = 200, **expected: Any) -> Grant:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return read_answer(Answer(status, raw, "the token endpoint"), Expectations(**expected), NOW)
@@ -50,14 +55,12 @@ LIFETIMES: dict[str, tuple[dict[str, Any], dict[str, Any], float]] = {
     "P26 a text of digits": ({"expires_in": "600"}, {}, 600),
     "P27 a float": ({"expires_in": 600.0}, {}, 600),
     "P27 a float with a rest": ({"expires_in": 600.9}, {}, 600),
+    "P25 null, told by the token itself": ({"expires_in": None, "access_token": jwt(iat=10, exp=310)}, {}, 300),
     "P29 absurdly long": ({"expires_in": 10**30}, {}, 86400),
     "P29 longer than configured": ({"expires_in": 7200}, {"max_lifetime": 3600.0}, 3600),
     "P32 longer than the token itself": ({"expires_in": 600, "access_token": jwt(iat=10, exp=70)}, {}, 60),
-    "a token whose claims make no sense bounds nothing": (
-        {"expires_in": 600, "access_token": jwt(iat=9, exp="x")},
-        {},
-        600,
-    ),
+    "P30 shorter than any margin": ({"expires_in": 1}, {}, 1),
+    "P31 as this answer says, not as others did": ({"expires_in": 60}, {"assumed_lifetime": 600.0}, 60),
 }
 
 
@@ -66,6 +69,27 @@ def test_the_lifetime_is_the_least_that_is_known(case: str) -> None:
     changed, expected, lifetime = LIFETIMES[case]
     body = {"access_token": "t", "token_type": "Bearer", **changed}
     assert read(body, **expected).lifetime == lifetime
+
+
+ODD_TOKENS = {
+    "no JWT": "opaque",
+    "two parts": "e30.e30",
+    "claims that are no base64": "e30.~~~.s",
+    "claims that are no JSON": "e30.AAAA.s",
+    "claims that are a list": "e30.W10.s",
+    "claims nested 40,000 deep": f"e30.{base64.urlsafe_b64encode(b'[' * 40_000).decode()}.s",
+    "no iat": jwt(exp=70),
+    "an exp that is text": jwt(iat=10, exp="70"),
+    "an exp that is true": jwt(iat=False, exp=True),
+    "an exp beyond any number": jwt(iat=1, exp=10**400),
+    "an exp that is NaN": jwt(iat=1, exp=float("nan")),
+    "an exp before iat": jwt(iat=70, exp=10),
+}
+
+
+@pytest.mark.parametrize("case", ODD_TOKENS)
+def test_a_token_that_tells_no_lifetime_bounds_nothing_p32(case: str) -> None:
+    assert read({**GOOD, "access_token": ODD_TOKENS[case].replace("=", "")}).lifetime == 600
 
 
 @pytest.mark.parametrize("kind", ["bearer", "BEARER", "Bearer"])
@@ -82,26 +106,35 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], Code]] = {
     "P19 a number": ({**GOOD, "access_token": 7}, Code.TOKEN_MISSING),
     "P19 a list": ({**GOOD, "access_token": ["t"]}, Code.TOKEN_MISSING),
     "P20 a line break": ({**GOOD, "access_token": "a\nb"}, Code.TOKEN_INVALID),
+    "P20 a carriage return": ({**GOOD, "access_token": "a\rb"}, Code.TOKEN_INVALID),
     "P20 a line break at the end": ({**GOOD, "access_token": "a\n"}, Code.TOKEN_INVALID),
     "P20 NUL": ({**GOOD, "access_token": "a\0b"}, Code.TOKEN_INVALID),
     "P20 a space": ({**GOOD, "access_token": "a b"}, Code.TOKEN_INVALID),
     "P20 a quote": ({**GOOD, "access_token": "a'b"}, Code.TOKEN_INVALID),
+    "P20 a double quote": ({**GOOD, "access_token": 'a"b'}, Code.TOKEN_INVALID),
+    "P20 half a surrogate pair": ({**GOOD, "access_token": "a\ud800b"}, Code.TOKEN_INVALID),
     "P20 another script": ({**GOOD, "access_token": "tökén"}, Code.TOKEN_INVALID),
-    "P21 a MiB": ({**GOOD, "access_token": "a" * (1 << 20)}, Code.TOKEN_INVALID),
+    "P21 one character above 64 KiB": ({**GOOD, "access_token": "a" * (64 * 1024 + 1)}, Code.TOKEN_INVALID),
     "P22 no token type": ({"access_token": "t", "expires_in": 600}, Code.TOKEN_TYPE_UNSUPPORTED),
     "P24 mac": ({**GOOD, "token_type": "mac"}, Code.TOKEN_TYPE_UNSUPPORTED),
     "P24 DPoP": ({**GOOD, "token_type": "DPoP"}, Code.TOKEN_TYPE_UNSUPPORTED),
+    "P24 N_A": ({**GOOD, "token_type": "N_A"}, Code.TOKEN_TYPE_UNSUPPORTED),
+    "P24 a list": ({**GOOD, "token_type": ["Bearer"]}, Code.TOKEN_TYPE_UNSUPPORTED),
     "P25 no lifetime anywhere": ({"access_token": "t", "token_type": "Bearer"}, Code.LIFETIME_MISSING),
     "P27 true": ({**GOOD, "expires_in": True}, Code.LIFETIME_INVALID),
+    "P27 false": ({**GOOD, "expires_in": False}, Code.LIFETIME_INVALID),
     "P28 zero": ({**GOOD, "expires_in": 0}, Code.LIFETIME_INVALID),
     "P28 negative": ({**GOOD, "expires_in": -1}, Code.LIFETIME_INVALID),
     "P28 less than a second": ({**GOOD, "expires_in": 0.5}, Code.LIFETIME_INVALID),
     "P28 a word": ({**GOOD, "expires_in": "abc"}, Code.LIFETIME_INVALID),
     "P28 a list": ({**GOOD, "expires_in": [600]}, Code.LIFETIME_INVALID),
     "P28 full-width digits": ({**GOOD, "expires_in": "\uff16\uff10\uff10"}, Code.LIFETIME_INVALID),
-    "P28 NaN": (b'{"access_token":"t","token_type":"Bearer","expires_in":NaN}', Code.ANSWER_NOT_JSON),
-    "P28 Infinity": (b'{"access_token":"t","token_type":"Bearer","expires_in":Infinity}', Code.ANSWER_NOT_JSON),
-    "P28 1e999": (b'{"access_token":"t","token_type":"Bearer","expires_in":1e999}', Code.LIFETIME_INVALID),
+    "P28 NaN": (with_lifetime(b"NaN"), Code.ANSWER_NOT_JSON),
+    "P28 Infinity": (with_lifetime(b"Infinity"), Code.ANSWER_NOT_JSON),
+    "P28 minus Infinity": (with_lifetime(b"-Infinity"), Code.ANSWER_NOT_JSON),
+    "P28 1e999": (with_lifetime(b"1e999"), Code.LIFETIME_INVALID),
+    "P29 5000 digits": (with_lifetime(b"9" * 5000), Code.LIFETIME_INVALID),
+    "P29 5000 negative digits": (with_lifetime(b"-" + b"9" * 5000), Code.LIFETIME_INVALID),
     "P37 a key twice": (b'{"access_token":"t","access_token":"u","token_type":"Bearer"}', Code.ANSWER_CONTRADICTORY),
     "P37 nested 100,000 deep": (b"[" * 100_000, Code.ANSWER_NOT_JSON),
     "P40 a byte order mark": (b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), Code.ANSWER_NOT_JSON),
@@ -109,6 +142,8 @@ REFUSED: dict[str, tuple[bytes | dict[str, Any], Code]] = {
     "P40 UTF-16": (json.dumps(GOOD).encode("utf-16"), Code.ANSWER_NOT_JSON),
     "P40 trailing garbage": (json.dumps(GOOD).encode() + b"x", Code.ANSWER_NOT_JSON),
     "P40 a page": (b"<html>", Code.ANSWER_NOT_JSON),
+    "P40 a form": (b"access_token=t&token_type=Bearer&expires_in=600", Code.ANSWER_NOT_JSON),
+    "P40 nothing": (b"", Code.ANSWER_NOT_JSON),
     "P40 a list": (b"[]", Code.ANSWER_NOT_JSON),
 }
 
@@ -119,9 +154,12 @@ def test_an_answer_is_refused_that_has(case: str) -> None:
     assert refused(body) is code
 
 
-def test_a_number_of_5000_digits_is_a_long_lifetime_and_no_crash_p29() -> None:
-    body = b'{"access_token":"t","token_type":"Bearer","expires_in":' + b"9" * 5000 + b"}"
-    assert read(body).lifetime == 86400
+def test_a_token_of_64_kib_is_read_p21() -> None:
+    assert len(read({**GOOD, "access_token": "a" * 64 * 1024}).access_token.reveal()) == 64 * 1024
+
+
+def test_a_number_of_5000_digits_under_a_key_that_nobody_reads_is_left_alone_p37() -> None:
+    assert read(with_lifetime(b'600,"serial":' + b"9" * 5000)).lifetime == 600
 
 
 def test_a_missing_token_type_is_accepted_where_that_is_asked_for_p22() -> None:
@@ -134,18 +172,47 @@ def test_a_narrower_scope_is_refused_and_named_unless_accepted_p35() -> None:
     assert read(narrower, scope="openid admin", accept_narrower_scope=True).scope == "openid"
 
 
+UNREADABLE_SCOPES = {
+    "a list": ["openid", "admin"],
+    "a line break": "openid admin\nEVIL=1",
+    "half a surrogate pair": "openid admin \ud800",
+    "a quote": 'openid "admin"',
+    "more than 16 KiB": "openid admin " + "a" * 16384,
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE_SCOPES)
+def test_a_scope_that_cannot_be_read_grants_nothing_that_was_asked_for_p35(case: str) -> None:
+    answer = {**GOOD, "scope": UNREADABLE_SCOPES[case]}
+    assert refused(answer, scope="openid admin") is Code.SCOPE_NARROWER
+    assert read(answer).scope == ""
+
+
+@pytest.mark.parametrize("said", [{}, {"scope": None}])
+def test_a_scope_that_the_answer_leaves_out_is_the_one_asked_for_p35(said: dict[str, None]) -> None:
+    answer = {key: value for key, value in GOOD.items() if key != "scope"}
+    assert read({**answer, **said}, scope="openid admin").scope == "openid admin"
+
+
 def test_a_refresh_token_and_unknown_keys_are_left_alone_p36_p37() -> None:
     assert "CANARY" not in repr(read({**GOOD, "refresh_token": "CANARY", "new": {"a": [1]}}))
 
 
 STATUSES = {
     "P08 500": (500, b"", Code.PROVIDER_UNAVAILABLE),
+    "P08 502": (502, b"", Code.PROVIDER_UNAVAILABLE),
     "P08 503 in HTML": (503, b"<html>", Code.PROVIDER_UNAVAILABLE),
+    "P08 503 that blames the client": (503, b'{"error":"invalid_client"}', Code.PROVIDER_UNAVAILABLE),
+    "P08 504": (504, b"", Code.PROVIDER_UNAVAILABLE),
     "P10 429": (429, b"", Code.PROVIDER_THROTTLED),
+    "P10 429 that blames the client": (429, b'{"error":"invalid_client"}', Code.PROVIDER_THROTTLED),
     "P13 403 in HTML": (403, b"<html>", Code.PROVIDER_THROTTLED),
+    "P13 403 with an error of its own": (403, b'{"error":"blocked"}', Code.PROVIDER_REFUSED),
     "P14 401": (401, b'{"error":"invalid_client"}', Code.INVALID_CLIENT),
     "P14 401 in HTML": (401, b"<html>", Code.INVALID_CLIENT),
+    "P14 401 in words of its own": (401, b'{"error":"unauthorized"}', Code.INVALID_CLIENT),
     "P14 400 invalid_client": (400, b'{"error":"invalid_client"}', Code.INVALID_CLIENT),
+    "P15 invalid_request": (400, b'{"error":"invalid_request"}', Code.INVALID_REQUEST),
     "P15 invalid_grant": (400, b'{"error":"invalid_grant"}', Code.INVALID_GRANT),
     "P15 unauthorized_client": (400, b'{"error":"unauthorized_client"}', Code.UNAUTHORIZED_CLIENT),
     "P15 unsupported_grant_type": (400, b'{"error":"unsupported_grant_type"}', Code.UNSUPPORTED_GRANT_TYPE),
@@ -154,10 +221,13 @@ STATUSES = {
     "P16 400 in HTML": (400, b"<html>", Code.PROVIDER_REFUSED),
     "P16 400 without a body": (400, b"", Code.PROVIDER_REFUSED),
     "P41 302": (302, b"", Code.PROVIDER_REDIRECTED),
-    "P41 307": (307, b"", Code.PROVIDER_REDIRECTED),
+    "P41 302 with an error": (302, b'{"error":"login_required"}', Code.PROVIDER_REDIRECTED),
     "P42 204": (204, b"", Code.ANSWER_STATUS),
-    "P42 206": (206, b"{", Code.ANSWER_STATUS),
+    "P42 206": (206, json.dumps(GOOD).encode(), Code.ANSWER_STATUS),
+    "P42 304": (304, b"", Code.ANSWER_STATUS),
     "temporarily_unavailable": (400, b'{"error":"temporarily_unavailable"}', Code.PROVIDER_UNAVAILABLE),
+    "server_error": (400, b'{"error":"server_error"}', Code.PROVIDER_UNAVAILABLE),
+    "slow_down": (400, b'{"error":"slow_down"}', Code.PROVIDER_THROTTLED),
     "an error nobody registered": (400, b'{"error":"out_of_cheese"}', Code.PROVIDER_REFUSED),
 }
 
@@ -181,6 +251,18 @@ def test_what_a_server_says_beside_its_error_code_is_not_repeated_p44(body: dict
     with pytest.raises(RotationError) as caught:
         read(body, 400)
     assert "CANARY" not in f"{caught.value!r} {caught.value.detail}"
+
+
+@pytest.mark.parametrize("said", ["c0ffee0123456789abcdef0123456789", "a-b.c", "A", "a" * 41])
+def test_an_error_code_that_may_be_a_secret_is_not_shown_p44(said: str) -> None:
+    with pytest.raises(RotationError) as caught:
+        read({"error": said}, 400)
+    assert caught.value.detail == "the token endpoint answered with status 400"
+
+
+def test_an_error_code_of_letters_is_shown() -> None:
+    with pytest.raises(RotationError, match="status 400 and error 'out_of_cheese'"):
+        read({"error": "out_of_cheese"}, 400)
 
 
 @given(
@@ -207,3 +289,35 @@ def test_whatever_comes_it_is_a_grant_or_a_refusal(body: bytes, status: int) -> 
     except RotationError:
         return
     assert 0 < grant.lifetime <= 86400
+    assert grant.scope.isascii()
+    assert grant.access_token.reveal().isprintable()
+
+
+@given(
+    changed=st.fixed_dictionaries(
+        {},
+        optional={
+            "access_token": st.one_of(
+                st.text(min_size=1, max_size=30),
+                st.dictionaries(
+                    st.sampled_from(["exp", "iat"]), st.one_of(st.integers(), st.floats(), st.text(), st.none())
+                ).map(lambda claims: jwt(**claims)),
+            ),
+            "expires_in": st.one_of(
+                st.integers(), st.floats(), st.booleans(), st.text(max_size=30), st.integers().map(str)
+            ),
+            "token_type": st.one_of(st.sampled_from(["Bearer", "bearer", "DPoP"]), st.text(max_size=9)),
+            "scope": st.one_of(st.text(max_size=30), st.lists(st.text(max_size=3), max_size=3)),
+            "error": st.sampled_from(["invalid_client", "x"]),
+        },
+    )
+)
+def test_a_good_answer_however_it_is_bent_is_a_grant_or_a_refusal(changed: dict[str, Any]) -> None:
+    try:
+        grant = read({**GOOD, **changed})
+    except RotationError:
+        return
+    assert "error" not in changed
+    assert 0 < grant.lifetime <= 86400
+    assert set(grant.access_token.reveal()) <= set(map(chr, range(0x21, 0x7F)))
+    assert set(grant.scope) <= set(map(chr, range(0x20, 0x7F)))

@@ -73,6 +73,17 @@ def test_raw_refuses_an_id_with_a_colon() -> None:
     assert "CANARY" not in str(caught.value)
 
 
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("encoding", ["rfc6749", "raw"])
+def test_a_secret_that_is_no_text_is_refused_and_not_shown(method: str, encoding: BasicEncoding) -> None:
+    with pytest.raises(RotationError) as caught:
+        token_request(GrantParameters(), method, encoding, "id", Secret("CANARY\ud800"))
+    assert caught.value.code is Code.SECRET_MALFORMED
+    assert "CANARY" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
 def test_client_secret_post_puts_id_and_secret_into_the_form_and_not_into_a_header() -> None:
     request = token_request(GrantParameters(), "client_secret_post", "rfc6749", "a:b", Secret("s %&"))
     assert "Authorization" not in request.headers

@@ -76,7 +76,7 @@ def test_an_answer_to_a_login_without_a_token_is_malformed(document: dict[str, o
 
 
 def test_a_token_without_a_lifetime_never_expires() -> None:
-    lease = auth.lookup_lease(Secret("s.root"), {"data": {"ttl": 0, "renewable": False}})
+    lease = auth.lookup_lease(Secret("s.root"), {"data": {"ttl": 0}})
     assert lease.ttl == math.inf
 
 
