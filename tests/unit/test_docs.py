@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
+
+import pytest
+
+from rotator.core.errors import Code
+from rotator.operate.logs import LEVELS
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,3 +27,15 @@ def test_the_policy_in_the_documentation_is_the_one_to_deploy() -> None:
     policy = [line for line in (ROOT / "deploy/policy.hcl").read_text().splitlines() if line.startswith("path")]
     assert policy
     assert "\n".join(policy) in (ROOT / "docs/vault.md").read_text()
+
+
+@pytest.mark.parametrize("code", Code, ids=lambda code: code.text)
+def test_every_error_code_is_documented_as_the_code_has_it(code: Code) -> None:
+    row = f"| `{code.text}` | {'yes' if code.retryable else 'no'} | {code.meaning} | {code.cure} |"
+    assert row in (ROOT / "docs/errors.md").read_text().splitlines()
+
+
+@pytest.mark.parametrize(("event", "level"), LEVELS.items())
+def test_every_level_in_the_documentation_is_the_one_that_is_logged(event: str, level: int) -> None:
+    name = logging.getLevelName(level).lower()
+    assert f"| `{event}` | {name} |" in (ROOT / "docs/events.md").read_text()
