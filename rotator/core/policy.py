@@ -75,10 +75,11 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before `until`. THROTTLED and not later than now: a token is due and the gate has to open."""
+    """Nothing to do before `until`, unless a token is due and only leave to mint is missing: `wants_mint`."""
 
     until: float
     reason: Reason
+    wants_mint: bool = False
 
 
 Decision = Mint | Deliver | Wait
@@ -102,13 +103,19 @@ def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: f
     due = tuple(name for name, at in retries.items() if at <= now)
     if best is not None and due:
         return Deliver(best, due)
-    if plan.at <= now:
-        return Wait(now, Reason.THROTTLED)
-    wakes = [plan.at, _next_look(spec, seen, plan), *retries.values()]
-    if best is not None and plan.at > best.expires:
+    wants_mint = plan.at <= now
+    wakes = [_next_look(spec, seen, plan), *retries.values()]
+    if not wants_mint:
+        wakes.append(plan.at)
+    if best is not None and (wants_mint or plan.at > best.expires):
         wakes.append(best.expires)
+    return Wait(max(now, min(wakes)), Reason.THROTTLED if wants_mint else _why_not(plan), wants_mint)
+
+
+def _why_not(plan: Plan) -> Reason:
+    """Why no token is minted now, given a plan for later."""
     held_back = plan.reason in {Reason.BACKING_OFF, Reason.PARKED, Reason.THROTTLED}
-    return Wait(max(now, min(wakes)), plan.reason if held_back else Reason.NOT_DUE)
+    return plan.reason if held_back else Reason.NOT_DUE
 
 
 def best_token(seen: Observation, now: float) -> BearerToken | None:

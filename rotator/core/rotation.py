@@ -86,8 +86,7 @@ class Rotation:
         """One pass: at most one mint, as many deliveries as are due.
 
         Returns:
-            When to come back and why. THROTTLED and not later than now: a token is due, and `around.may_mint` was
-            not given or is used up.
+            When to come back and why; and whether a token is due for which `around.may_mint` was not given.
         """
         if policy.look_due(self.spec, self.seen, around, self._elapsed()):
             await self._look(around)

@@ -215,11 +215,12 @@ class Dispatcher:
         self._changed.set()
 
     def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
-        if _wants_to_mint(wait, self._clock.now().elapsed):
+        # Also while it waits at its gate it is woken: its token may expire there, its sinks may need it.
+        self._plan(name, wait.until)
+        if wait.wants_mint:
             entry.gate.join(name, entry.rotation.served_until)
         else:
             entry.rounds += 1
-            self._plan(name, wait.until)
         if entry.again:
             entry.again = False
             self.submit(name)
@@ -252,7 +253,3 @@ class Dispatcher:
         while not reached():
             self._changed.clear()
             await self._changed.wait()
-
-
-def _wants_to_mint(wait: Wait, now: float) -> bool:
-    return wait.reason is Reason.THROTTLED and wait.until <= now

@@ -256,6 +256,12 @@ def test_a_wait_never_ends_in_the_past_and_never_waits_longer_than_the_recheck(
         assert NOW <= decision.until <= NOW + SPEC.recheck_interval
 
 
+def test_whoever_waits_at_the_gate_is_woken_when_the_token_expires() -> None:
+    held = token(age=590)
+    decision = decide(SPEC, holding(held), Surroundings(may_mint=False), NOW)
+    assert decision == Wait(held.expires, Reason.THROTTLED, wants_mint=True)
+
+
 def test_the_same_question_gets_the_same_answer() -> None:
     seen = holding(token(age=400), failure=failure(count=4))
     assert len({repr(decide(SPEC, seen, OPEN, NOW)) for _ in range(20)}) == 1
