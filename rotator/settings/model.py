@@ -81,6 +81,16 @@ class Vault(Section):
     auth: Annotated[TokenAuth | AppRoleAuth, Discriminator("method"), _METHODS] = Field(description="The login.")
 
 
+_OWN_KEYS = ("grant_type", "scope", "audience", "resource", "client_id", "client_secret")
+"""Form parameters that have a place of their own; sent twice they would break RFC 6749 section 3.2."""
+
+
+def _further(parameters: dict[str, str]) -> dict[str, str]:
+    if parameters.keys() & set(_OWN_KEYS):
+        raise refuse(f"names other than {any_of(_OWN_KEYS)}", "scope, audience and resource are keys of this table")
+    return parameters
+
+
 class _Asked(Section):
     """What is asked for; a credential's own words outweigh its provider's."""
 
@@ -90,7 +100,9 @@ class _Asked(Section):
         Annotated[tuple[ResourceText, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
         | None
     ) = Field(None, description="Absolute URI or a list of them (RFC 8707).")
-    parameters: dict[FieldName, PlainText] | None = Field(None, description="Further parameters of the token request.")
+    parameters: Annotated[dict[FieldName, PlainText], AfterValidator(_further)] | None = Field(
+        None, description="Further parameters of the token request."
+    )
 
 
 class Provider(_Asked):

@@ -260,6 +260,11 @@ def test_a_consumer_that_no_schedule_can_serve_is_refused(place: Place) -> None:
     assert "no schedule can serve" in place.problems(text)["credentials.billing.sinks[0].consumer_interval"].wanted
 
 
+def test_a_parameter_that_has_a_place_of_its_own_is_refused(place: Place) -> None:
+    text = GOOD.replace("[credentials.billing]", 'parameters = { scope = "a" }\n[credentials.billing]')
+    assert "names other than grant_type" in place.problems(text)["providers.thx.parameters"].wanted
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
