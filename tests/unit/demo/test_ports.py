@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from rotator.demo import ports
 
 
@@ -15,7 +17,8 @@ def test_a_new_server_tries_ports_that_the_kernel_gives_to_nobody_by_chance() ->
     assert all(1024 < port < 32768 for port in candidates)
 
 
-def test_each_of_them_can_be_listened_on_as_can_the_next_one() -> None:
-    for port in ports.to_try(0):
-        with socket.create_server(("127.0.0.1", port)), socket.create_server(("127.0.0.1", port + 1)):
-            pass
+@pytest.mark.parametrize("taken", [0, 1], ids=["it", "the one after it"])
+def test_a_port_is_passed_over_when_somebody_has(taken: int) -> None:
+    busy, free, *_ = dict.fromkeys(ports.to_try(0))  # no port twice
+    with socket.create_server(("127.0.0.1", busy + taken)):
+        assert set(ports.to_try(0, [busy, busy, busy, free])) == {free}
