@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import EnvSettingsSource, SettingsError
 
 from rotator.settings import crosscheck, locate, secrecy, secret_files
 from rotator.settings.model import Settings, schema
@@ -64,6 +64,11 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     _fill(table, environ)
     try:
         settings = _bound(environ)(**table)
+    except SettingsError:
+        # Its cause holds the variable's whole value.
+        said, wanted = "a ROTATOR_… variable for a whole table (its value is not shown)", "a table written as JSON"
+        cure = "set single keys instead, such as ROTATOR_VAULT__ADDRESS"
+        raise ConfigError(str(file), [*literals, Problem("", None, said, wanted, cure)]) from None
     except ValidationError as error:
         at_literals = {problem.key for problem in literals}
         found = [report.refusal(details) for details in error.errors(include_input=False, include_url=False)]

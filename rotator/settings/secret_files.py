@@ -34,7 +34,7 @@ def find(name: Path, beside: Path, environ: Mapping[str, str]) -> Path:
     if name.is_absolute():
         return name
     handed = environ.get("CREDENTIALS_DIRECTORY")
-    if handed and (Path(handed) / name).exists():
+    if handed and os.path.exists(Path(handed) / name):  # noqa: PTH110  Path.exists raises for names that are too long
         return Path(handed) / name
     return beside / name
 
@@ -45,6 +45,9 @@ def check_secret(path: Path, *, shared: bool) -> None:
     Raises:
         UnsafeFileError: It is not.
     """
+    if not os.path.lexists(path):
+        # What stands in place of the name may be the secret itself, so it is not repeated.
+        raise UnsafeFileError("a file that does not exist (its name is not shown)", "create it, or name another file")
     status = _status(path)
     forbidden = _OTHERS_WRITE if shared else _OTHERS
     if status.st_mode & forbidden:
