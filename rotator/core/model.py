@@ -219,9 +219,10 @@ class TokenRecord:
                 fingerprint=_text(fields["fingerprint"]),
                 inputs=_text(fields["inputs"]),
             )
-        except (KeyError, ValueError):
+            whole = record.fingerprint == fingerprint(access_token) and record.issued_at < record.expires_at
+        except (KeyError, ValueError, OverflowError):
+            # A date that UTC cannot express overflows; a token that UTF-8 cannot express has no fingerprint.
             return None
-        whole = record.fingerprint == fingerprint(access_token) and record.issued_at < record.expires_at
         return record if whole else None
 
 
