@@ -168,12 +168,19 @@ class MemorySource:
 
     def store(self, client_id: str, *secrets: str) -> None:
         """Store a new version of the document."""
-        self._document = ClientCredentials(client_id, tuple(map(Secret, secrets)), f"v{next(self._versions)}")
+        version = f"v{next(self._versions)}"
+        self._document: ClientCredentials | None = ClientCredentials(client_id, tuple(map(Secret, secrets)), version)
+
+    def remove(self) -> None:
+        """Remove the document."""
+        self._document = None
 
     async def read(self) -> ClientCredentials:
         """See `rotator.core.ports.Source`."""
         self.reads += 1
         self.faults.strike("read")
+        if self._document is None:
+            raise RotationError(Code.SECRET_MISSING, "nothing is stored here")
         return self._document
 
 

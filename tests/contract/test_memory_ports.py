@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rotator.testing import MemorySink
-from tests.contract.suites import SinkContract
+from rotator.testing import MemorySink, MemorySource
+from tests.contract.suites import SinkContract, SourceContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,3 +20,23 @@ class TestMemorySink(SinkContract):
     def open_sink(self) -> Callable[[], Sink]:
         sink = MemorySink()
         return lambda: sink
+
+
+class Place:
+    """A document in memory."""
+
+    def __init__(self) -> None:
+        self._source = MemorySource()
+        self._source.remove()
+
+    def open(self) -> MemorySource:
+        return self._source
+
+    async def store(self, client_id: str, *secrets: str) -> None:
+        self._source.store(client_id, *secrets)
+
+
+class TestMemorySource(SourceContract):
+    @pytest.fixture
+    def place(self) -> Place:
+        return Place()
