@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import CredentialSpec
+from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.observation import Surroundings
 from rotator.core.policy import Reason, Wait
 from rotator.core.rotation import Rotation
@@ -236,6 +236,81 @@ async def test_a_bug_in_one_sink_touches_no_other_and_does_not_show_its_text() -
     assert failed["error"] == "internal"
     assert "ZeroDivisionError" in str(failed["detail"])
     assert "CANARY" not in str(desk.journal.events)
+
+
+class BrokenSource(MemorySource):
+    """A source with a bug, once it is told to have one."""
+
+    breaks = False
+
+    async def read(self) -> ClientCredentials:
+        if self.breaks:
+            raise KeyError("CANARY")
+        return await super().read()
+
+
+async def test_a_bug_in_the_source_keeps_nobody_from_what_is_known_already() -> None:
+    desk = Desk()
+    desk.source = BrokenSource()
+    desk.restart()
+    await desk.run()
+    desk.source.breaks = True
+    desk.sinks[1].record = None
+    await desk.run(after=60)
+    assert desk.held == ["client.token.1"] * 2
+    await desk.run(after=241)
+    assert desk.held == ["client.token.2"] * 2
+
+
+async def test_a_bug_in_the_source_is_told_without_its_text_when_nothing_is_known_yet() -> None:
+    desk = Desk()
+    desk.source = BrokenSource()
+    desk.source.breaks = True
+    desk.restart()
+    await desk.run()
+    (failed,) = desk.journal.named("token.mint_failed")
+    assert failed["error"] == "internal"
+    assert "KeyError" in str(failed["detail"])
+    assert "CANARY" not in str(desk.journal.events)
+
+
+ALWAYS = {"credential"}
+FAILURE = {"provider", "stage", "error", "detail", "retryable", "attempt", "next_attempt_at", "remaining_s", "cure"}
+FIELDS = {
+    "token.minted": {"provider", "reason", "expires_at", "lifetime_s", "next_mint_at", "fingerprint"},
+    "token.delivered": {"sink", "sink_kind", "fingerprint"},
+    "token.mint_failed": FAILURE,
+    "token.delivery_failed": FAILURE | {"sink", "sink_kind"},
+    "token.expired": {"fingerprint", "expires_at"},
+    "credential.recovered": {"after"},
+}
+
+
+async def test_an_outage_and_its_end_is_one_line_for_each_change_of_state(desk: Desk) -> None:
+    await desk.run()
+    with desk.endpoint.faults.on("mint", RotationError(Code.PROVIDER_UNAVAILABLE, "down")):
+        for _ in range(300):
+            await desk.run(after=3)
+    desk.sinks[1].faults.next("write", RotationError(Code.FILE_NO_SPACE, "full"))
+    await desk.run(after=30)
+    told = [(name, fields) for name, fields in desk.journal.events if not name.endswith("_retried")]
+    assert [name for name, _ in told] == [
+        *["token.minted", "token.delivered", "token.delivered"],
+        *["token.mint_failed", "token.expired"],
+        *["token.minted", "credential.recovered", "token.delivered", "token.delivery_failed"],
+    ]
+    assert {name: set(fields) for name, fields in told} == {name: ALWAYS | FIELDS[name] for name in FIELDS}
+
+
+async def test_the_failure_of_a_mint_counts_its_attempts_and_tells_the_life_that_is_left(desk: Desk) -> None:
+    await desk.run()
+    with desk.endpoint.faults.on("mint", RotationError(Code.PROVIDER_TIMEOUT, "slow")):
+        await desk.run(after=300)
+        await desk.run(after=30)
+    (first,) = desk.journal.named("token.mint_failed")
+    (second,) = desk.journal.named("token.mint_retried")
+    assert (first["attempt"], first["remaining_s"], first["stage"], first["retryable"]) == (1, 300.0, "grant", True)
+    assert (second["attempt"], second["remaining_s"]) == (2, 270.0)
 
 
 async def test_no_token_and_no_secret_is_in_any_event() -> None:
