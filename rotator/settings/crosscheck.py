@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator.core.model import EARLIEST_RENEWAL
-from rotator.settings.types import spell
+from rotator.settings.model import with_defaults
+from rotator.settings.problems import dotted
+from rotator.settings.secrecy import shown
+from rotator.settings.types import mapping_of, spell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rotator.settings.locate import Path
     from rotator.settings.model import Credential, Settings
 
 USUAL_LIFETIME = 600.0
 """Seconds; what is reckoned with where the configuration assumes no lifetime."""
+
+
+ROUNDING = 1e-6
+"""Seconds; 600 · (1 - 0.8) is a little less than 120."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +38,32 @@ class Finding:
     cure: str
 
 
-def contradictions(settings: Settings) -> Iterator[Finding]:
-    """What makes the configuration unusable."""
-    if not settings.credentials:
+def clashes(table: Mapping[str, Any]) -> Iterator[Finding]:
+    """What clashes, told from the table itself, so that it is found also where other keys are wrong."""
+    credentials = {
+        name: credential
+        for name, credential in mapping_of(with_defaults(table).get("credentials")).items()
+        if isinstance(credential, dict)
+    }
+    if not table.get("providers"):
         yield Finding(
-            ("credentials",), "no credential", "at least one table [credentials.NAME]", "config.example.toml has one"
+            ("providers",), "no provider", "at least one table [providers.NAME]", 'add one with token_url = "https://…"'
         )
+    if not table.get("credentials"):
+        yield Finding(
+            ("credentials",),
+            "no credential",
+            "at least one table [credentials.NAME]",
+            "say what to keep fresh; config.example.toml has one to copy",
+        )
+    yield from _unknown_providers(mapping_of(table.get("providers")), credentials)
+    yield from _shared_places(credentials)
+
+
+def contradictions(settings: Settings) -> Iterator[Finding]:
+    """What makes a configuration unusable whose keys are all right."""
     for name, credential in settings.credentials.items():
-        if credential.provider not in settings.providers:
-            known = ", ".join(sorted(settings.providers)) or "none"
-            yield Finding(
-                ("credentials", name, "provider"),
-                f'"{credential.provider}"',
-                f"the name of a provider; there are: {known}",
-                f"add a table [providers.{credential.provider}], or name another one",
-            )
         yield from _too_seldom(settings, name, credential)
-    yield from _shared_places(settings)
 
 
 def warnings(settings: Settings) -> Iterator[Finding]:
@@ -54,15 +73,14 @@ def warnings(settings: Settings) -> Iterator[Finding]:
         most = spell(round(life * (1 - EARLIEST_RENEWAL), 3))
         for index, sink in enumerate(credential.sinks):
             interval = sink.consumer_interval
-            if interval is not None and lead < interval < life:
+            if interval is not None and lead + ROUNDING < interval < life:
                 late = spell(round(interval - lead, 3))
                 yield Finding(
                     ("credentials", name, "sinks", index, "consumer_interval"),
                     f"{spell(interval)}, but a new token is there {spell(round(lead, 3))} before the old one ends: "
                     f"a consumer may hold an expired one for up to {late}",
                     f"at most {most} at a life of {spell(life)}",
-                    "let consumers re-read more often"
-                    + (", or lower renew_at" if credential.renew_at > EARLIEST_RENEWAL else ""),
+                    "let consumers re-read more often" + _earlier(interval, life),
                 )
         if credential.renew_at < EARLIEST_RENEWAL:
             yield Finding(
@@ -71,6 +89,12 @@ def warnings(settings: Settings) -> Iterator[Finding]:
                 f"{EARLIEST_RENEWAL:g} or more: a lead of more than half the lifetime is clamped",
                 f"renew_at = {EARLIEST_RENEWAL:g}",
             )
+
+
+def _earlier(interval: float, life: float) -> str:
+    """The renew_at that serves such a consumer, if there is one."""
+    latest = math.floor((1 - interval / life) * 100) / 100
+    return f", or set renew_at = {latest:g} or less" if latest >= EARLIEST_RENEWAL else ""
 
 
 def _life_and_lead(settings: Settings, credential: Credential) -> tuple[float, float]:
@@ -93,22 +117,53 @@ def _too_seldom(settings: Settings, name: str, credential: Credential) -> Iterat
             )
 
 
-def _shared_places(settings: Settings) -> Iterator[Finding]:
-    sources = {credential.source.path: name for name, credential in settings.credentials.items()}
-    taken: dict[tuple[str, str], str] = {}
-    for name, credential in settings.credentials.items():
-        for index, sink in enumerate(credential.sinks):
-            path: Path = ("credentials", name, "sinks", index, "path")
-            place = (sink.type, str(sink.path))
-            if place in taken:
-                yield Finding(
-                    path, f'"{sink.path}"', f"a place of its own; {taken[place]} delivers there", "name another path"
-                )
-            elif sink.type == "vault" and str(sink.path) in sources:
-                yield Finding(
-                    path,
-                    f'"{sink.path}"',
-                    f"a path that holds no client credentials; those of {sources[str(sink.path)]} are there",
-                    "name another path: the token would take the place of the secret",
-                )
-            taken.setdefault(place, name)
+def _unknown_providers(providers: Mapping[str, Any], credentials: Mapping[str, Any]) -> Iterator[Finding]:
+    known = ", ".join(sorted(providers)) or "none"
+    for name, credential in credentials.items():
+        provider = credential.get("provider")
+        if isinstance(provider, str) and provider not in providers:
+            near = difflib.get_close_matches(provider, providers, n=1)
+            yield Finding(
+                ("credentials", name, "provider"),
+                shown(provider),
+                f"the name of a table in providers; there are: {known}",
+                f"did you mean {near[0]}?" if near else "add a table [providers.NAME] for it, or name another one",
+            )
+
+
+def _shared_places(credentials: Mapping[str, Any]) -> Iterator[Finding]:
+    sources = {_place(mapping_of(credential.get("source"))): name for name, credential in credentials.items()}
+    taken: dict[tuple[str, str], Path] = {}
+    for path, sink in _sinks(credentials):
+        place = _place(sink)
+        if place is None:
+            continue
+        if place in sources:
+            yield Finding(
+                path,
+                shown(place[1]),
+                f"a path that holds no client credentials; those of {sources[place]} are there",
+                "name another path: the token would take the place of the secret",
+            )
+        if place in taken:
+            yield Finding(
+                path,
+                shown(place[1]),
+                f"a place of its own; {dotted(taken[place][:-1])} delivers there",
+                "name another path: one token would be written over the other",
+            )
+        taken.setdefault(place, path)
+
+
+def _sinks(credentials: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for name, credential in credentials.items():
+        sinks = credential.get("sinks")
+        for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
+            yield ("credentials", name, "sinks", index, "path"), mapping_of(sink)
+
+
+def _place(table: Mapping[str, Any]) -> tuple[str, str] | None:
+    kind, path = table.get("type"), table.get("path")
+    if not isinstance(kind, str) or not isinstance(path, str):
+        return None
+    return kind, posixpath.normpath(path) if kind == "file" else path.strip("/")

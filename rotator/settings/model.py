@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from rotator.files.formats import FORMATS, RECORD_FIELDS
+from rotator.files.options import FileSinkSettings
 from rotator.settings.places import AbsolutePath, File, ModeBits, ResourceText, UrlText, VaultPathText, VaultUrlText
 from rotator.settings.types import (
     Account,
@@ -26,13 +28,11 @@ from rotator.settings.types import (
     refuse,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 DAY = 86400.0
 MONTH = 31 * DAY
-
-FORMATS = ("raw", "json", "header", "env")
-RECORD_FIELDS = frozenset(
-    {"access_token", "token_type", "expires_at", "issued_at", "expires_in", "scope", "fingerprint", "inputs"}
-)
 
 
 class TokenAuth(Section):
@@ -76,7 +76,9 @@ class Vault(Section):
     address: VaultUrlText = Field(description="Where Vault is; VAULT_ADDR or BAO_ADDR fill it when it is left out.")
     namespace: PlainText = Field("", description="Namespace; VAULT_NAMESPACE fills it. Empty is the root namespace.")
     ca_file: AbsolutePath | None = Field(None, description="PEM bundle to trust instead of the system's; VAULT_CACERT.")
-    timeout: Annotated[float, Seconds(0.1, 60)] = Field(5.0, description="For one request as a whole.")
+    timeout: Annotated[float, Seconds(0.1, 60)] = Field(
+        "5s", validate_default=True, description="For one request as a whole."
+    )
     allowed_hosts: tuple[PlainText, ...] = Field((), description="host:port of nodes that a standby may redirect to.")
     auth: Annotated[TokenAuth | AppRoleAuth, Discriminator("method"), _METHODS] = Field(description="The login.")
 
@@ -91,15 +93,19 @@ def _further(parameters: dict[str, str]) -> dict[str, str]:
     return parameters
 
 
+_LIST_OF_ONE = BeforeValidator(
+    lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | tuple[str, ...]
+)
+
+
 class _Asked(Section):
     """What is asked for; a credential's own words outweigh its provider's."""
 
     scope: Scope | None = Field(None, description="Scopes, space-separated (RFC 6749 section 3.3).")
     audience: PlainText | None = Field(None, description="Audience, for servers that want one.")
-    resource: (
-        Annotated[tuple[ResourceText, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-        | None
-    ) = Field(None, description="Absolute URI or a list of them (RFC 8707).")
+    resource: Annotated[tuple[ResourceText, ...], _LIST_OF_ONE] | None = Field(
+        None, description="Absolute URI or a list of them (RFC 8707)."
+    )
     parameters: Annotated[dict[FieldName, PlainText], AfterValidator(_further)] | None = Field(
         None, description="Further parameters of the token request."
     )
@@ -119,14 +125,20 @@ class Provider(_Asked):
     basic_encoding: Annotated[Literal["rfc6749", "raw"], Choice(("rfc6749", "raw"))] = Field(
         "rfc6749", description="Whether id and secret are form-encoded in the Basic header (RFC 6749 section 2.3.1)."
     )
-    rate_limit: Rate = Field(Rate(20, 1.0), description="Token requests, all credentials of this provider together.")
+    rate_limit: Rate = Field(
+        "20/s", validate_default=True, description="Token requests, all credentials of this provider together."
+    )
     max_in_flight: Annotated[int, Count(1, 1000)] = Field(8, description="Token requests under way at once.")
-    timeout: Annotated[float, Seconds(0.1, 10)] = Field(10.0, description="For one token request as a whole.")
+    timeout: Annotated[float, Seconds(0.1, 10)] = Field(
+        "10s", validate_default=True, description="For one token request as a whole."
+    )
     ca_file: AbsolutePath | None = Field(None, description="PEM bundle to trust instead of the system's.")
     assumed_lifetime: Annotated[float, Seconds(1, MONTH)] | None = Field(
         None, description="Used only when neither the answer nor the token tells a lifetime."
     )
-    max_lifetime: Annotated[float, Seconds(1, MONTH)] = Field(DAY, description="Longer lifetimes are cut to this.")
+    max_lifetime: Annotated[float, Seconds(1, MONTH)] = Field(
+        "24h", validate_default=True, description="Longer lifetimes are cut to this."
+    )
     assume_bearer: bool = Field(False, description="Accept answers without token_type.")
     accept_narrower_scope: bool = Field(False, description="Publish tokens whose scope is less than asked for.")
 
@@ -181,42 +193,62 @@ class FileSink(_Sink):
 
     type: Literal["file"] = Field(description="A file.")
     path: AbsolutePath = Field(description="Absolute.")
-    format: Annotated[Literal["raw", "json", "header", "env"], Choice(FORMATS, ("kubectl-exec", "template"))] = Field(
-        "raw",
-        description="raw: the token alone; json: the record; header: Authorization: Bearer …; env: NAME_ACCESS_TOKEN=…",
+    format: Annotated[Literal["raw", "json", "header", "env"], Choice(tuple(FORMATS), ("kubectl-exec", "template"))] = (
+        Field(
+            "raw",
+            description="raw: the token; json: the record; header: Authorization: Bearer …; env: NAME_ACCESS_TOKEN=…",
+        )
     )
-    mode: ModeBits = Field(0o600, description='Permission bits, "0400" to "0640".')
+    mode: ModeBits = Field("0600", validate_default=True, description='Permission bits, "0400" to "0640".')
     owner: Account | None = Field(None, description="User; rotator's own when left out.")
     group: Account | None = Field(None, description="Group; the directory's choice when left out.")
 
     @model_validator(mode="after")
-    def _fields_need_json(self) -> FileSink:
+    def _fit(self) -> FileSink:
         if self.fields and self.format != "json":
             raise refuse('format = "json" where fields are renamed', "leave fields out, or write json", "fields")
+        try:
+            self.options()
+        except ValueError as error:
+            raise refuse("a file that can be replaced", str(error), "path") from None
         return self
 
+    def options(self) -> FileSinkSettings:
+        """The same as the files room wants it."""
+        return FileSinkSettings(
+            path=self.path, format=self.format, mode=self.mode, owner=self.owner, group=self.group, fields=self.fields
+        )
 
+
+Source = Annotated[VaultSource, Choice(("vault",), (), "type")]
 Sink = Annotated[VaultSink | FileSink, Discriminator("type"), Choice(("vault", "file"), (), "type")]
+Sinks = Annotated[tuple[Sink, ...], Field(min_length=1)]
 
 
-class Credential(_Asked):
-    """A credential to keep fresh."""
+class Defaults(_Asked):
+    """Any key of a credential."""
 
-    provider: Name = Field(description="Name of its table in providers.")
+    provider: Name | None = Field(None, description="Name of its table in providers.")
     grant: Annotated[
         Literal["client_credentials"],
         Choice(("client_credentials",), ("authorization_code", "refresh_token", "jwt_bearer", "token_exchange")),
     ] = Field("client_credentials", description="Grant (RFC 6749 section 4.4).")
-    source: Annotated[VaultSource, Choice(("vault",), (), "type")] = Field(
-        description="Where the client credentials are."
-    )
-    sinks: Annotated[tuple[Sink, ...], Field(min_length=1)] = Field(description="Where consumers find the token.")
+    source: Source | None = Field(None, description="Where the client credentials are.")
+    sinks: Sinks | None = Field(None, description="Where consumers find the token.")
     renew_at: Annotated[float, Share()] = Field(
-        0.5, description="Share of the lifetime after which a new one is minted."
+        0.5, description="Share of the lifetime after which a new one is minted; below 0.5 it counts as 0.5."
     )
     recheck_interval: Annotated[float, Seconds(1, DAY)] = Field(
-        60.0, description="Between two looks at source and sinks when nothing else happens."
+        "60s", validate_default=True, description="Between two looks at source and sinks when nothing else happens."
     )
+
+
+class Credential(Defaults):
+    """A credential to keep fresh."""
+
+    provider: Name = Field(description="Name of its table in providers.")
+    source: Source = Field(description="Where the client credentials are.")
+    sinks: Sinks = Field(description="Where consumers find the token.")
 
 
 class Log(Section):
@@ -245,36 +277,56 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        validate_default=False,
-        env_prefix="ROTATOR_",
-        env_nested_delimiter="__",
     )
 
     vault: Vault = Field(description="Vault or OpenBao.")
-    providers: dict[Name, Provider] = Field(description="Authorization servers, by name.")
-    defaults: dict[str, Any] = Field(default_factory=dict, description="Any key of a credential, for all of them.")
-    credentials: dict[Name, Credential] = Field(description="What to keep fresh, by name.")
+    providers: dict[Name, Provider] = Field(default_factory=dict, description="Authorization servers, by name.")
+    defaults: Defaults = Field(default_factory=Defaults, description="Any key of a credential, for all of them.")
+    credentials: dict[Name, Credential] = Field(default_factory=dict, description="What to keep fresh, by name.")
     log: Log = Field(default_factory=Log, description="Logs.")
     security: Security = Field(default_factory=Security, description="What is allowed although it is less safe.")
     state_dir: AbsolutePath | None = Field(
         None, description="Where raw, header and env files' dates are kept; systemd's StateDirectory when left out."
     )
     shutdown_grace: Annotated[float, Seconds(0.1, 300)] = Field(
-        10.0, description="For what is under way when rotator is stopped."
+        "10s", validate_default=True, description="For what is under way when rotator is stopped."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _lay_defaults_below(cls, table: Any) -> Any:
-        defaults = mapping_of(mapping_of(table).get("defaults"))
-        credentials = mapping_of(mapping_of(table).get("credentials"))
-        below = {
-            name: {**defaults, **credential} if isinstance(credential, dict) else credential
-            for name, credential in credentials.items()
-        }
-        return {**table, "credentials": below} if below else table
+        return with_defaults(table) if isinstance(table, dict) else table
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the base's signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is handed in and nothing else: `load` reads file and environment, so that it can tell their places."""
+        return (init_settings,)
+
+
+def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with [defaults] laid below each credential."""
+    defaults = mapping_of(table.get("defaults"))
+    credentials = {
+        name: {**defaults, **credential} if isinstance(credential, dict) else credential
+        for name, credential in mapping_of(table.get("credentials")).items()
+    }
+    return {**table, "credentials": credentials} if credentials else dict(table)
+
+
+_FILLED = {"Credential": ("provider", "source", "sinks"), "Vault": ("address",)}
+"""Required keys that the file may leave out all the same: [defaults] or the environment fills them."""
 
 
 def schema() -> dict[str, Any]:
     """The JSON schema of the configuration, for editors."""
-    return Settings.model_json_schema()
+    document = Settings.model_json_schema()
+    for name, keys in _FILLED.items():
+        table = document["$defs"][name]
+        table["required"] = [key for key in table["required"] if key not in keys]
+    return document

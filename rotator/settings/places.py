@@ -80,11 +80,12 @@ class Resource(_Read):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very spelling; nothing is resolved."""
+    """Whether a host is this machine by its very spelling: 127.0.0.0/8, ::1 or localhost; nothing is resolved."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    return address == ipaddress.IPv6Address("::1") or (address.version == 4 and address.is_loopback)  # noqa: PLR2004  IPv4
 
 
 class VaultPath(_Read):

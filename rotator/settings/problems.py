@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ class Problem:
         found: What stands there, shortened; empty when it must not be shown.
         wanted: What was expected.
         cure: What to do; empty when that is plain.
+        variable: The environment variable that said it; empty for what is in the file.
     """
 
     key: str
@@ -28,10 +31,12 @@ class Problem:
     found: str
     wanted: str
     cure: str = ""
+    variable: str = ""
 
     def render(self, file: str) -> str:
         """The problem for a person, on a few lines."""
-        where = file if self.line is None else f"{file}:{self.line}"
+        in_file = file if self.line is None else f"{file}:{self.line}"
+        where = f"${self.variable}" if self.variable else in_file
         rows = [f"{where}: {self.key}" if self.key else where]
         rows += [f"    {label:<7} {text}" for label, text in (("found", self.found), ("wanted", self.wanted)) if text]
         rows += [f"    {'cure':<7} {self.cure}"] if self.cure else []
@@ -54,6 +59,10 @@ class ConfigError(Exception):
 
 
 def dotted(path: Path) -> str:
-    """`credentials.billing.sinks[0].path`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    """`credentials.billing.sinks[0].path`; what is no bare key of TOML is quoted."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in path)
     return text.removeprefix(".")
+
+
+def _key(part: str) -> str:
+    return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from rotator.operate.redaction import redact_text
 
@@ -17,12 +16,13 @@ LONGEST_SHOWN = 60
 """Characters of a value in a message."""
 
 _NAMES_A_SECRET = re.compile(
-    r"(?:^|[_.-])(?:client_?secret\w*|secrets?|secret_?id|tokens?|passw(?:or)?d|passphrase|api_?key|private_?key"
-    r"|assertion|authorization|signature|sig)$",
+    r"(?:^|[_.-])(?:client[_-]?secret\w*|secrets?|secret[_-]?id|tokens?|passw(?:or)?d|passphrase|api[_-]?key"
+    r"|private[_-]?key|assertion|authorization|signature|sig)$",
     re.IGNORECASE,
 )
 _NEAR_A_SECRET = re.compile(
-    r"secret|passw|passphrase|api_?key|private|assertion|authorization|role_?id|(?:^|[_.-])tokens?(?:_file|_env)?$",
+    r"secret|passw|passphrase|api[_-]?key|private|assertion|authorization|role[_-]?id"
+    r"|(?:^|[_.-])tokens?(?:[_-](?:file|env))?$",
     re.IGNORECASE,
 )
 
@@ -88,14 +88,14 @@ def kind(value: object) -> str:
 
 def _bare(text: str) -> str:
     """A URL without user, password, query and fragment; other text as it is."""
-    if "://" not in text:
+    scheme, is_url, rest = text.partition("://")
+    if not is_url:
         return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text.partition("://")[0] + "://…"
-    cut = "…" if parts.query or parts.fragment else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{cut}"
+    if re.search(r"[/?#].*@", rest):  # a password may hold any of them: where it ends is not certain
+        return f"{scheme}://…"
+    place = rest.rpartition("@")[2]
+    bare = re.split(r"[?#]", place, maxsplit=1)[0]
+    return f"{scheme}://{bare}" + ("…" if bare != place else "")
 
 
 def _short(text: str) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rotator.core.model import Secret
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LARGEST_SECRET = 64 * 1024
+"""Bytes."""
 
 _OTHERS = 0o007
 _OTHERS_WRITE = 0o002
@@ -39,50 +46,85 @@ def find(name: Path, beside: Path, environ: Mapping[str, str]) -> Path:
     return beside / name
 
 
-def check_secret(path: Path, *, shared: bool) -> None:
-    """See that a secret file is there and closed to others; with `shared`, others may read it.
+def read_secret(path: Path, *, shared: bool) -> Secret:
+    """The secret in a file, without the line end after it.
+
+    Args:
+        path: Of the file; a symbolic link is followed.
+        shared: Whether others may read it. They may never write to it.
 
     Raises:
-        UnsafeFileError: It is not.
+        UnsafeFileError: It is missing, empty, too large, no text, or open to others.
     """
-    if not os.path.lexists(path):
-        # What stands in place of the name may be the secret itself, so it is not repeated.
-        raise UnsafeFileError("a file that does not exist (its name is not shown)", "create it, or name another file")
-    status = _status(path)
-    forbidden = _OTHERS_WRITE if shared else _OTHERS
-    if status.st_mode & forbidden:
-        raise UnsafeFileError(f"{path} has mode {_mode(status)}, so that others can get at it", f"chmod o= {path}")
-    if status.st_size == 0:
-        raise UnsafeFileError(f"{path} is empty", "write the secret into it")
-
-
-def check_configuration(path: Path) -> None:
-    """See that nobody else could have written the configuration.
-
-    Raises:
-        UnsafeFileError: They could.
-    """
-    status = _status(path)
-    if status.st_mode & _OTHERS_WRITE:
-        raise UnsafeFileError(f"{path} has mode {_mode(status)}, so that others can change it", f"chmod o-w {path}")
-
-
-def _status(path: Path) -> os.stat_result:
+    content, status = _read(path, LARGEST_SECRET, "put the secret there, or name the file that holds it")
+    if status.st_mode & (_OTHERS_WRITE if shared else _OTHERS):
+        what = "change" if status.st_mode & _OTHERS_WRITE else "get at"
+        raise UnsafeFileError(f"{path} has mode {_mode(status)}: others can {what} it", f"chmod o= {_quoted(path)}")
     try:
-        status = path.stat()
+        text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise UnsafeFileError(f"{path} holds bytes that are no UTF-8", "write the secret into it as text") from None
+    if not text.strip():
+        raise UnsafeFileError(f"{path} is empty", "write the secret into it")
+    if not text.isprintable():
+        raise UnsafeFileError(f"{path} holds several lines or control characters", "leave nothing in it but the secret")
+    return Secret(text)
+
+
+def read_configuration(path: Path, most: int) -> tuple[bytes, UnsafeFileError | None]:
+    """The content of the configuration, and why somebody else could have written it, if so.
+
+    Args:
+        path: Of the file; a symbolic link is followed.
+        most: Bytes.
+
+    Raises:
+        UnsafeFileError: It cannot be read at all, or belongs to somebody else.
+    """
+    content, status = _read(path, most, "create it, or name another file with -c")
+    if status.st_mode & _OTHERS_WRITE:
+        return content, UnsafeFileError(
+            f"{path} has mode {_mode(status)}: others can change it", f"chmod o-w {_quoted(path)}"
+        )
+    return content, None
+
+
+def _read(path: Path, most: int, cure: str) -> tuple[bytes, os.stat_result]:
+    """What the file holds and what it is, of one and the same file."""
+    try:
+        # Without waiting: a named pipe is refused below instead of being waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            _refuse_strange(path, status, most)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(most), status
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        owner = os.geteuid()
+        raise UnsafeFileError(f"{path} cannot be read by user {owner}", f"chown {owner} {_quoted(path)}") from None
     except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be looked at ({error.strerror})"
-        raise UnsafeFileError(f"{path} {why}", "create it, or name another file") from None
+        # The name stays out: a secret that was written in its place would be shown.
+        missing = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
+        why = "does not exist" if missing else f"cannot be read: {os.strerror(error.errno or errno.EIO)}"
+        raise UnsafeFileError(f"a file that {why} (its name is not shown)", cure) from None
+
+
+def _refuse_strange(path: Path, status: os.stat_result, most: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnsafeFileError(f"{path} is no plain file", "name a plain file")
     if status.st_uid not in {0, os.geteuid()}:
         raise UnsafeFileError(
-            f"{path} belongs to user {status.st_uid}, who could change it", f"chown {os.geteuid()} {path}"
+            f"{path} belongs to user {status.st_uid}, who could change it", f"chown {os.geteuid()} {_quoted(path)}"
         )
-    if not os.access(path, os.R_OK):
-        raise UnsafeFileError(f"{path} cannot be read by user {os.geteuid()}", f"chown {os.geteuid()} {path}")
-    return status
+    if status.st_size > most:
+        raise UnsafeFileError(f"{path} holds {status.st_size} bytes, more than {most}", "name the right file")
 
 
 def _mode(status: os.stat_result) -> str:
     return f"{stat.S_IMODE(status.st_mode):04o}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import CredentialSpec, Secret
 from rotator.engine.gate import Limits
-from rotator.files.options import FileSinkSettings
 from rotator.oauth.answer import Expectations
 from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
 from rotator.oauth.request import GrantParameters
@@ -21,6 +20,7 @@ from rotator.vault.session import VaultSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rotator.files.options import FileSinkSettings
     from rotator.settings.load import Loaded
     from rotator.vault.auth import Login
 
@@ -120,14 +120,7 @@ def spec(name: str, provider: model.Provider, credential: model.Credential) -> C
 
 def file_sink(section: model.FileSink) -> FileSinkSettings:
     """A file as the files room wants it."""
-    return FileSinkSettings(
-        path=section.path,
-        format=section.format,
-        mode=section.mode,
-        owner=section.owner,
-        group=section.group,
-        fields=section.fields,
-    )
+    return section.options()
 
 
 def logs(settings: model.Settings) -> LogSettings:

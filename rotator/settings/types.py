@@ -5,7 +5,6 @@ A refusal never repeats the value: whether it may be shown is decided where erro
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,7 +94,7 @@ class Seconds(_Read):
     def describe(self, schema: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  the base's signature
         """See `_Read`."""
         bounds = f"{spell(self.least)} to {spell(self.most)}"
-        return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "description": f"A duration, {bounds}."}
+        return {"type": "string", "pattern": f"^{_DURATION.pattern}$", "$comment": f"A duration, {bounds}."}
 
 
 def spell(seconds: float) -> str:
@@ -168,7 +167,7 @@ class Share(_Read):
         """The number; the environment writes it as text."""
         if isinstance(value, str) and re.fullmatch(r"[0-9]?\.[0-9]{1,9}", value):
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or not 0 < value < 1:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
             raise refuse("a share of the lifetime, more than 0 and less than 1, such as 0.5")
         return value
 

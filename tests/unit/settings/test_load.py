@@ -102,7 +102,7 @@ def test_two_sinks_at_one_place_are_refused_g02(place: Place) -> None:
         '{ type = "vault", path = "secret/tokens/billing" }', '{ type = "file", path = "/run/t" }'
     )
     problem = place.problems(twice)["credentials.billing.sinks[1].path"]
-    assert "billing delivers there" in problem.wanted
+    assert "credentials.billing.sinks[0] delivers there" in problem.wanted
 
 
 def test_a_token_is_not_delivered_over_its_own_secret(place: Place) -> None:
