@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -71,12 +73,13 @@ class Bao:
                 self._ready.set()
 
     def freeze(self) -> None:
-        """Let it accept connections and answer none."""
-        self._process.send_signal(19)
+        """Let it accept connections and answer none; return once every thread of it stands still."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._process.send_signal(18)
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it at once."""
