@@ -84,8 +84,9 @@ class _SkippingSelector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if not ready and timeout is not None and timeout > 0:
-            # Just past the timer, for asyncio rings those only whose time is over.
+        if not ready and timeout is not None:
+            # Just past the timer, for asyncio rings those only whose time is over; one that is due this very instant
+            # would otherwise be waited for without end. So time also creeps on while work is done, as real time does.
             self.time = math.nextafter(self.time + timeout, math.inf)
         return ready
 
