@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rotator.core import policy
 from rotator.core.errors import Code, RotationError
@@ -319,6 +319,49 @@ def test_no_more_passes_run_at_once_than_allowed() -> None:
 
     # One more may be minting, for what the gate lets through does not wait for the others.
     assert PASSES <= run_in_virtual_time(look()) <= PASSES + 1
+
+
+class Numbered(Rotation):
+    """A rotation whose passes are written down, all in one list."""
+
+    passes: ClassVar[list[str]] = []
+
+    async def run(self, around: Surroundings) -> Wait:
+        self.passes.append(self.spec.name)
+        return await super().run(around)
+
+
+def test_whoever_is_submitted_during_its_pass_is_run_once_more_after_it() -> None:
+    async def submit() -> int:
+        world = World()
+        world.add("app", world.provider(), sink=SlowSink(), kind=Numbered)
+        await asyncio.sleep(1)
+        Numbered.passes.clear()
+        world.dispatcher.submit("app")
+        world.dispatcher.submit("app")
+        await asyncio.sleep(2)
+        await world.end()
+        return len(Numbered.passes)
+
+    assert run_in_virtual_time(submit()) == 1
+
+
+def test_passes_that_queue_up_run_in_the_order_of_least_remaining_life_c10() -> None:
+    async def queue_up() -> list[str]:
+        world = World()
+        for lifetime in (900, 300, 600):
+            world.add(f"lives-{lifetime}", world.provider(f"p-{lifetime}", lifetime), kind=Numbered)
+        await world.dispatcher.idle()
+        Numbered.passes.clear()
+        slow = world.provider("slow")
+        for number in range(PASSES):
+            world.add(f"slow-{number}", slow, source=WatchedSource("slow"))
+        world.dispatcher.submit_all()
+        await asyncio.sleep(5)
+        await world.end()
+        return Numbered.passes
+
+    assert run_in_virtual_time(queue_up()) == ["lives-300", "lives-600", "lives-900"]
 
 
 def test_removing_a_credential_waits_for_its_pass_and_leaves_the_others_alone_r05() -> None:
