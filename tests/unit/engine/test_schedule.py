@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,16 @@ async def test_what_was_planned_before_the_start_rings_after_it() -> None:
     bell.schedule.start()
     assert await bell.rings(1) == ["a"]
     bell.schedule.stop()
+
+
+async def test_it_rings_in_the_thread_of_the_loop() -> None:
+    rung = asyncio.get_running_loop().create_future()
+    clock = SystemClock()
+    schedule = Schedule(lambda _: rung.set_result(threading.current_thread()), clock)
+    schedule.start()
+    schedule.plan("a", clock.now().elapsed)
+    assert await asyncio.wait_for(rung, DEADLINE) is threading.current_thread()
+    schedule.stop()
 
 
 async def test_a_thousand_dates_in_the_same_instant_all_ring_h04_r08(bell: Bell) -> None:
