@@ -144,7 +144,7 @@ class Code(Enum):
         "The authorization server does not know this client id, or the client secret is wrong.",
         (
             "Write the right secret to the source path; rotator notices within seconds. "
-            'A server that does not form-decode the Basic header needs basic_encoding = "raw".'
+            'A server that does not form-decode id and secret needs basic_encoding = "raw".'
         ),
     )
     INVALID_REQUEST = (
@@ -231,7 +231,7 @@ class Code(Enum):
         "token_type_unsupported",
         False,
         "The answer's token_type is missing or is not Bearer, and a client must not use such a token.",
-        "Ask the provider for bearer tokens; assume_bearer = true accepts an answer without token_type.",
+        "Ask the provider for tokens of type Bearer; assume_bearer = true accepts an answer without token_type.",
     )
     LIFETIME_MISSING = (
         "lifetime_missing",
