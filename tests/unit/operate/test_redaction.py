@@ -1,0 +1,132 @@
+"""The last net: what looks like a secret does not get through, what people need does, and nothing makes it slow.
+
+What single texts look like afterwards is held by test_logs.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotator.core.errors import Code
+from rotator.core.model import Secret
+from rotator.operate.redaction import CUT, redact, redact_fields, redact_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+PLAIN = st.text("abc xyz\n\t()[]{}", max_size=20)
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+@st.composite
+def jwts(draw: st.DrawFn) -> str:
+    header = {"alg": draw(st.sampled_from(["RS256", "none"])), "kid": draw(st.text(max_size=20))}
+    claims = {"sub": draw(st.text(max_size=40)), "exp": draw(st.integers(0, 2**32))}
+    return f"{_part(header)}.{_part(claims)}.{draw(st.text(ALPHANUMERIC + '-_', min_size=20, max_size=80))}"
+
+
+@given(jwts(), PLAIN, PLAIN)
+def test_a_web_token_is_cut_out_of_whatever_surrounds_it(token: str, before: str, after: str) -> None:
+    assert redact_text(f"{before}{token} {after}") == f"{before}{CUT} {after}"
+
+
+@given(jwts(), st.integers(20, 60))
+def test_a_web_token_that_was_torn_off_is_cut_out_too(token: str, length: int) -> None:
+    assert redact_text(f"got {token[:length]}") == f"got {CUT}"
+
+
+@given(st.sampled_from(["hvs.", "hvb.", "hvr.", "s.", "b.", "r."]), st.text(ALPHANUMERIC, min_size=20, max_size=120))
+def test_a_token_of_vault_is_cut_out(prefix: str, rest: str) -> None:
+    assert redact_text(f"({prefix}{rest})") == f"({CUT})"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *["access_token", "refresh_token", "id_token", "client_token", "client_secret", "client_secret_previous"],
+        *["secret", "secret_id", "password", "passwd", "private_key", "api_key", "assertion"],
+        *["Authorization", "authorization", "X-Vault-Token", "vault.auth.secret_id", "db_password", "ACCESS_TOKEN"],
+    ],
+)
+def test_whatever_stands_under_a_telling_key_is_cut_out(key: str) -> None:
+    assert redact_fields({key: "CANARY"}) == {key: CUT}
+    assert redact_fields({key: {"deep": ["CANARY"]}}) == {key: CUT}
+
+
+KEPT: dict[str, object] = {
+    "credential": "billing",
+    "fingerprint": "0123456789ab",
+    "expires_at": "2026-11-24T12:00:00Z",
+    "token_type": "Bearer",
+    "sink": "vault:secret/tokens/billing",
+    "secret_id_file": "/etc/rotator/secret-id",
+    "secret_version": "v7",
+    "token_url": "https://auth.example.com/token",
+    "remaining_s": 299.5,
+    "attempt": 3,
+    "retryable": True,
+    "absent": None,
+}
+
+
+@pytest.mark.parametrize("key", KEPT)
+def test_what_people_need_is_kept_as_it_is(key: str) -> None:
+    assert redact_fields({key: KEPT[key]}) == {key: KEPT[key]}
+
+
+@pytest.mark.parametrize("code", Code, ids=lambda code: code.text)
+def test_the_words_of_our_own_messages_are_kept(code: Code) -> None:
+    assert redact_text(f"{code.text} {code.meaning} {code.cure}") == f"{code.text} {code.meaning} {code.cure}"
+
+
+HIDES: dict[str, Callable[[object], object]] = {
+    "a list": lambda value: [value],
+    "a tuple": lambda value: (value,),
+    "a set": lambda value: {value},
+    "a frozen set": lambda value: frozenset([value]),
+    "a mapping": lambda value: {"a": value},
+    "a list in a mapping in a list": lambda value: [{"a": [value]}],
+}
+
+
+@pytest.mark.parametrize(
+    "secret", [Secret("CANARY"), "Bearer CANARY", b"Bearer CANARY"], ids=["Secret", "str", "bytes"]
+)
+@pytest.mark.parametrize("place", HIDES)
+def test_a_secret_does_not_hide_in(place: str, secret: object) -> None:
+    cut = json.dumps(redact(HIDES[place](secret)))
+    assert CUT in cut
+    assert "CANARY" not in cut
+
+
+@given(st.text())
+def test_what_has_been_cut_once_stays_as_it_is(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
+
+
+SLOW = {
+    "beginnings of web tokens": "eyJ" * 40_000,
+    "one endless beginning": "eyJ" + "a" * 120_000,
+    "schemes without a place": "://" * 40_000,
+    "a user without a host": "://" + "a" * 120_000,
+    "beginnings of Vault tokens": "s." * 60_000,
+    "names without a value": "client_secret" * 9_000,
+    "a bearer of blanks": "Bearer" + " " * 120_000,
+}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", SLOW)
+def test_no_text_holds_the_loop_up(text: str) -> None:
+    assert len(redact_text(SLOW[text])) <= len(SLOW[text])
