@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -15,7 +16,7 @@ import pytest
 
 from rotator.core.model import Secret
 from rotator.core.policy import Reason
-from rotator.operate.logs import LogSettings, configure
+from rotator.operate.logs import LogSettings, catch_loop_errors, configure
 from rotator.operate.outlet import CAPACITY, Outlet
 from rotator.operate.redaction import CUT, redact, redact_text
 
@@ -29,10 +30,12 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiJ6WW5vTjI0In0.FubTCity_twCn2"
 def lines() -> Iterator[Callable[..., list[dict[str, Any]]]]:
     """Run some logging and return its lines; the process's own hooks and handlers come back afterwards."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, sys.excepthook, sys.unraisablehook
+    before = root.handlers[:], root.level, sys.excepthook, sys.unraisablehook, threading.excepthook
 
-    def run(work: Callable[[Any], None], level: str = "info") -> list[dict[str, Any]]:
-        stream = io.StringIO()
+    def run(
+        work: Callable[[Any], None], level: str = "info", stream: io.StringIO | None = None
+    ) -> list[dict[str, Any]]:
+        stream = stream or io.StringIO()
         log = configure(LogSettings(level=level, format="json"), stream)  # type: ignore[arg-type]  # a level
         work(log)
         log.close()
@@ -40,6 +43,7 @@ def lines() -> Iterator[Callable[..., list[dict[str, Any]]]]:
 
     yield run
     root.handlers[:], sys.excepthook, sys.unraisablehook = before[0], before[2], before[3]
+    threading.excepthook = before[4]
     root.setLevel(before[1])
 
 
@@ -97,6 +101,66 @@ def test_a_secret_is_cut_out_however_deep_it_lies() -> None:
     value = {"a": [Secret("CANARY"), {"client_secret": "CANARY", "b": b"password=CANARY"}], "fingerprint": "abc"}
     assert "CANARY" not in str(redact(value))
     assert "abc" in str(redact(value))
+
+
+class FirstWriteFails(io.StringIO):
+    """A stream on a disk that is full for one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+        self.wrote = threading.Event()
+
+    def write(self, text: str) -> int:
+        if self.full:
+            self.full = False
+            raise OSError("no space left")
+        self.wrote.set()
+        return super().write(text)
+
+
+def test_lost_lines_are_told_of_once_and_counted_r12(lines: Any) -> None:
+    stream = FirstWriteFails()
+
+    def work(log: Any) -> None:
+        log.event("lost")
+        log.event("kept")
+        # Whoever has seen the second line written knows that the first one has been counted.
+        assert stream.wrote.wait(10)
+        log.event("after it")
+        log.event("later")
+
+    told = lines(work, stream=stream)
+    assert [line["event"] for line in told] == ["kept", "after it", "log.dropped", "later"]
+    assert told[2]["lines"] == 1
+
+
+def test_an_exception_in_a_thread_is_told_by_kind_and_place_and_not_by_its_text_r06(lines: Any) -> None:
+    def work(_: Any) -> None:
+        thread = threading.Thread(target=int, args=("CANARY",))
+        thread.start()
+        thread.join(10)
+
+    (line,) = lines(work)
+    assert (line["event"], line["level"], line["where"]) == ("process.error", "error", "thread")
+    assert line["detail"].startswith("ValueError")
+    assert "CANARY" not in str(line)
+
+
+def test_what_the_event_loop_catches_is_told_by_kind_and_place_and_not_by_its_text(lines: Any) -> None:
+    async def fail() -> None:
+        asyncio.get_running_loop().call_soon(int, "CANARY")
+        await asyncio.sleep(0)
+
+    def work(log: Any) -> None:
+        with asyncio.Runner() as runner:
+            catch_loop_errors(runner.get_loop(), log)
+            runner.run(fail())
+
+    (line,) = lines(work)
+    assert (line["event"], line["where"]) == ("process.error", "event loop")
+    assert line["detail"].startswith("ValueError")
+    assert "CANARY" not in str(line)
 
 
 def test_a_reader_who_does_not_read_holds_nobody_up_and_losses_are_counted_r12() -> None:
