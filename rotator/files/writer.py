@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 RANDOM_DIGITS = 8
 """Hex digits that nobody guesses; in the temporary file's name."""
 
+TRIES = 8
+"""How often one content is written when rotators that start just then sweep its temporary file away, one each."""
+
 MAX_SIZE = 1 << 20
 """Bytes. What is larger is no token file, and is not read to its end."""
 
@@ -110,20 +113,10 @@ def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
     """
     with translated(f"writing {at.path / name}"):
         _is_plain(at, name)
-        _spare_from_sweeping(at)
-        temporary, fd = _create(at, name)
-        try:
-            try:
-                _write_all(at, fd, content)
-                _give(at, fd, name, access)
-                at.fs.fsync(fd)
-            finally:
-                at.fs.close(fd)
-            at.fs.rename(temporary, name, dir_fd=at.fd)
-        except BaseException:
-            _discard(at, temporary)
-            raise
-        at.fs.fsync(at.fd)
+        for _ in range(TRIES - 1):
+            with suppress(FileNotFoundError):
+                return _replace(at, name, content, access)
+        return _replace(at, name, content, access)
 
 
 def probe(at: Directory, name: str, access: Access) -> None:
@@ -156,7 +149,7 @@ def sweep(at: Directory, name: str) -> bool:
         except BlockingIOError:
             return False
         except OSError:
-            pass  # no locks there: at worst, another rotator's write loses its temporary file, fails and is done again
+            pass  # no locks there: at worst, another rotator's write loses its temporary file and makes it again
         stale = re.compile(rf"\.{re.escape(name)}\.rotator-[0-9a-f]{{{RANDOM_DIGITS}}}")
         for found in at.fs.listdir(at.fd):
             if stale.fullmatch(found):
@@ -164,10 +157,29 @@ def sweep(at: Directory, name: str) -> bool:
     return True
 
 
+def _replace(at: Directory, name: str, content: bytes, access: Access) -> None:
+    """Write once. FileNotFoundError means that the temporary file was swept away, or that the directory was removed."""
+    _spare_from_sweeping(at)
+    temporary, fd = _create(at, name)
+    try:
+        try:
+            _write_all(at, fd, content)
+            _give(at, fd, name, access)
+            at.fs.fsync(fd)
+        finally:
+            at.fs.close(fd)
+        at.fs.rename(temporary, name, dir_fd=at.fd)
+    except BaseException:
+        _discard(at, temporary)
+        raise
+    at.fs.fsync(at.fd)
+
+
 def _spare_from_sweeping(at: Directory) -> None:
     """Tell sweepers of this directory that somebody writes, until it is closed.
 
-    Nothing else hangs on it, so a lock that cannot be had, or that a stranger holds, stops no write.
+    A lock that cannot be had stops no write: a stranger may hold it, and a sweeper that holds it just now costs at most
+    a second try.
     """
     with suppress(OSError):
         at.fs.flock(at.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

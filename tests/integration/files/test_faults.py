@@ -176,6 +176,20 @@ async def test_f03_a_sweep_spares_the_temporary_file_that_another_rotator_is_wri
     assert await sink(tmp_path, "json").read() == NEW
 
 
+async def test_f03_a_write_whose_temporary_file_another_rotator_swept_away_is_made_again(tmp_path: Path) -> None:
+    """Who starts while another sweeps does not get the lock that would have spared its file."""
+    swept: list[Path] = []
+
+    def another_sweeps_without_a_lock(_: int, name: str) -> None:
+        if name == "rename" and len(swept) < 3:
+            swept.extend(tmp_path.glob(f"out/.{NAME}.rotator-*"))
+            swept[-1].unlink()
+
+    await sink(tmp_path, "json", Intercepted(before=another_sweeps_without_a_lock)).write(NEW)
+    assert len(swept) == 3
+    assert await sink(tmp_path, "json").read() == NEW
+
+
 async def test_f10_a_temporary_file_that_a_stranger_made_first_is_not_written_to(tmp_path: Path) -> None:
     prey = tmp_path / "prey"
     prey.write_text("precious")
