@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test lint format lock bench clean
+.PHONY: help demo test reliability lint format lock bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C ends it (ARGS="--lifetime 30s")
 	@.ci/setup run
@@ -14,6 +14,10 @@ demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C e
 test: ## every test, against the real servers (ARGS="-k name")
 	@.ci/setup dev
 	@$(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+
+reliability: ## the long measurements; rewrites docs/reliability.md (ARGS="torn-reads --seed 7" for one of them)
+	@.ci/setup reliability
+	@$(BIN)/python -m tests.reliability $(ARGS)
 
 lint: ## format, lint, types, and the arrows between the rooms
 	@.ci/setup dev
@@ -31,6 +35,7 @@ lock: ## make the locks anew from pyproject.toml
 	@.ci/setup dev
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev -c requirements.lock -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group reliability -c requirements-dev.lock -o requirements-reliability.lock
 	@cd tests/authserver && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
 
 clean: ## remove everything that the other targets made
