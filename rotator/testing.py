@@ -60,10 +60,11 @@ class LoopClock:
     def __init__(self, wall: datetime = EPOCH) -> None:
         self._wall = wall
         self._offset = 0.0
+        self._slept = 0.0
 
     def now(self) -> Moment:
         """Both clocks."""
-        elapsed = asyncio.get_running_loop().time()
+        elapsed = asyncio.get_running_loop().time() + self._slept
         return Moment(self._wall + timedelta(seconds=elapsed + self._offset), elapsed)
 
     async def sleep(self, seconds: float) -> None:
@@ -73,6 +74,10 @@ class LoopClock:
     def step(self, seconds: float) -> None:
         """Set the wall clock; no time passes."""
         self._offset += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine have slept: both clocks go on, the loop's own does not, and its timers ring late."""
+        self._slept += seconds
 
 
 class _SkippingSelector(selectors.SelectSelector):
@@ -252,22 +257,46 @@ class MemorySink:
 
 
 class MemorySchedule:
-    """The schedule without APScheduler: rings on the running loop, also in virtual time."""
+    """The schedule without APScheduler: rings on the running loop, also in virtual time.
 
-    def __init__(self) -> None:
-        self._handles: dict[str, asyncio.TimerHandle] = {}
+    Args:
+        clock: Time; `plan` takes readings of its elapsed clock.
+
+    Attributes:
+        dispatch: Called with the name whose time has come.
+    """
+
+    def __init__(self, clock: LoopClock) -> None:
         self.dispatch: Callable[[str], None] = _nobody
+        self._clock = clock
+        self._dates: dict[str, float] = {}
+        self._handles: dict[str, asyncio.TimerHandle] = {}
 
     def plan(self, name: str, at: float) -> None:
-        """Ring for `name` at this reading of the loop's clock."""
+        """Ring for `name` at this reading of the elapsed clock."""
         if name in self._handles:
             self._handles[name].cancel()
-        self._handles[name] = asyncio.get_running_loop().call_at(at, self.dispatch, name)
+        self._dates[name] = at
+        ahead = at - self._clock.now().elapsed
+        self._handles[name] = asyncio.get_running_loop().call_later(ahead, self._ring, name)
+
+    def is_planned(self, name: str) -> bool:
+        """Whether a date for `name` has been planned and has not rung yet."""
+        return name in self._dates
+
+    def replan(self) -> None:
+        """Lay every date anew: the machine slept, and timers do not count that."""
+        for name, at in list(self._dates.items()):
+            self.plan(name, at)
 
     def stop(self) -> None:
         """Ring no more."""
         for handle in self._handles.values():
             handle.cancel()
+
+    def _ring(self, name: str) -> None:
+        del self._dates[name]
+        self.dispatch(name)
 
 
 def _nobody(_: str) -> None:

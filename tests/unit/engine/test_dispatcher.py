@@ -55,7 +55,7 @@ class World:
     def __init__(self) -> None:
         self.clock = LoopClock()
         self.journal = RecordingJournal()
-        self.schedule = MemorySchedule()
+        self.schedule = MemorySchedule(self.clock)
         self.dispatcher = Dispatcher(self.clock, self.schedule.plan, self.journal)
         self.schedule.dispatch = self.dispatcher.submit
         self.sinks: dict[str, MemorySink] = {}

@@ -32,7 +32,7 @@ class World:
     def __post_init__(self) -> None:
         self.clock = LoopClock()
         self.journal = RecordingJournal()
-        self.schedule = MemorySchedule()
+        self.schedule = MemorySchedule(self.clock)
         self.gate = Gate("thx", self.limits)
         self.endpoint = MemoryEndpoint(self.clock, self.lifetime)
         self.endpoint.latency = 0.01
