@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,13 +11,22 @@ if TYPE_CHECKING:
     from rotator.core.model import Moment
     from rotator.core.ports import Clock, Journal
     from rotator.engine.dispatcher import Dispatcher
-    from rotator.engine.schedule import Schedule
 
 TICK = 1.0
 """Seconds between two looks."""
 
 STEP = 2.0
 """Seconds by which the clocks may part in one tick before it counts; NTP slews by less than a millisecond."""
+
+
+class Book(Protocol):
+    """Of a schedule, what the sentinel looks after."""
+
+    def is_planned(self, name: str) -> bool:
+        """Whether a wake-up of this credential is to come."""
+
+    def replan(self) -> None:
+        """Lay every wake-up anew on clocks that have changed."""
 
 
 class Sentinel:
@@ -35,7 +44,7 @@ class Sentinel:
         self,
         clock: Clock,
         monotonic: Callable[[], float],
-        schedule: Schedule,
+        schedule: Book,
         dispatcher: Dispatcher,
         journal: Journal,
     ) -> None:
