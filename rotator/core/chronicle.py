@@ -122,6 +122,7 @@ class Chronicle:
             "attempt": failure.count,
             "next_attempt_at": _ahead(next_at, now),
             "remaining_s": round(left, 1),
+            **({"ambiguous": True} if failure.ambiguous else {}),
         }
 
     def _tell(self, event: str, **fields: object) -> None:

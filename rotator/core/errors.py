@@ -38,6 +38,12 @@ class Code(Enum):
         "The TLS connection to Vault could not be trusted.",
         "Check vault.ca_file, the server's certificate and its host name.",
     )
+    VAULT_ADDRESS_REFUSED = (
+        "vault_address_refused",
+        True,
+        "Vault's host is at an address that must not be talked to; nothing was sent there.",
+        "See why DNS answers so; vault.allowed_networks says which networks are right.",
+    )
     VAULT_LOGIN_REFUSED = (
         "vault_login_refused",
         False,
@@ -112,10 +118,16 @@ class Code(Enum):
         "The TLS connection to the token endpoint could not be trusted.",
         "Check the provider's certificate, its host name in token_url, and providers.NAME.ca_file.",
     )
+    PROVIDER_ADDRESS_REFUSED = (
+        "provider_address_refused",
+        True,
+        "The token endpoint's host is at an address that must not be talked to; nothing was sent there.",
+        "See why DNS answers so; providers.NAME.allowed_networks says which networks are right.",
+    )
     PROVIDER_UNAVAILABLE = (
         "provider_unavailable",
         True,
-        "The token endpoint answered that it cannot serve now (5xx).",
+        "The token endpoint answered that it cannot serve now (5xx, 408 or 425).",
         "Ask the provider; rotator keeps trying.",
     )
     PROVIDER_THROTTLED = (
@@ -329,13 +341,15 @@ class RotationError(Exception):
         code: What kind it is.
         detail: One sentence for a person: what, where, what was found, what was wanted. No secrets, no foreign text.
         retry_after: Seconds that the other side asked us to wait, already clamped; None if it did not say.
+        ambiguous: Whether a request had been sent whose outcome is not known: a token may live that nobody holds (P07).
     """
 
-    def __init__(self, code: Code, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, detail: str, *, retry_after: float | None = None, ambiguous: bool = False) -> None:
         super().__init__(f"{code.text}: {detail}")
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.ambiguous = ambiguous
 
 
 def whence(error: BaseException) -> str:

@@ -39,6 +39,7 @@ class Failure:
         count: How many in a row have had this code, from 1.
         at: When the last one was known, on the elapsed clock.
         inputs: What the attempt was made from, so that a repaired secret is told from the refused one.
+        ambiguous: Whether the last one had sent a request whose outcome is not known.
     """
 
     code: Code
@@ -47,6 +48,7 @@ class Failure:
     count: int
     at: float
     inputs: str | None = None
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

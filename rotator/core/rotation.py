@@ -170,6 +170,9 @@ class Rotation:
         grant = await self._grant(self._credentials)
         if isinstance(grant, RotationError):
             self._mint_failed(grant, around)
+            if grant.code is Code.INVALID_CLIENT:
+                # The secret may have been changed since it was read (P14). A new one is then asked with at once.
+                await self._read_source()
         else:
             self._take(grant, reason, around)
 
@@ -277,6 +280,7 @@ class Rotation:
             count=before.count + 1 if before is not None and again else 1,
             at=self._elapsed(),
             inputs=self.seen.inputs,
+            ambiguous=error.ambiguous,
         )
 
     def _set_view(self, sink: Sink, view: SinkView) -> None:

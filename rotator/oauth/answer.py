@@ -83,7 +83,8 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
     if answer.status != OK:
         raise refusal(answer.status, _error_fields(answer), answer.where, answer.wait)
     fields = _object(answer)
-    if "error" in fields:
+    # null says nothing, as in expires_in and scope: servers that write out every member of a class had no error then.
+    if fields.get("error") is not None:
         if "access_token" in fields:
             raise RotationError(Code.ANSWER_CONTRADICTORY, f"{answer.where} answered with an error and a token at once")
         raise refusal(answer.status, fields, answer.where, answer.wait)

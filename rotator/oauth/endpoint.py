@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from yarl import URL
@@ -18,7 +18,9 @@ from rotator.core.errors import Code, RotationError, whence
 from rotator.oauth.answer import Answer, Expectations, read_answer
 from rotator.oauth.request import GrantParameters, TokenRequest, token_request
 from rotator.oauth.retry_after import retry_after
-from rotator.wire.faults import Fault, fault, system_reason, untrusted_reason
+from rotator.wire.addresses import Reach
+from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.resolver import system_lookup
 from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from rotator.core.model import Grant, Secret
     from rotator.core.ports import Clock
     from rotator.oauth.request import BasicEncoding
+    from rotator.wire.addresses import Network
+    from rotator.wire.resolver import Lookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class ProviderSettings:
         connect_timeout: Seconds for one connection to be made.
         ca_file: PEM bundle to trust instead of the system's.
         connections: Open at most.
+        allowed_networks: Where its addresses must lie; None for anywhere, see `rotator.wire.addresses`.
     """
 
     token_url: str
@@ -51,53 +56,61 @@ class ProviderSettings:
     connect_timeout: float = 3.0
     ca_file: Path | None = None
     connections: int = 8
+    allowed_networks: tuple[Network, ...] | None = None
 
 
 class Provider:
-    """The connections to one authorization server, shared by all its credentials."""
+    """The connections to one authorization server, shared by all its credentials.
 
-    def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
+    Args:
+        settings: Where it is and how it is spoken to.
+        clock: Time.
+        lookup: What finds the addresses of its host.
+    """
+
+    def __init__(self, settings: ProviderSettings, clock: Clock, lookup: Lookup = system_lookup) -> None:
         self.settings = settings
         url = URL(settings.token_url)
         self._where = f"the token endpoint {url.origin()}{url.path}"
         self._clock = clock
         self._trust = Trust(settings.ca_file)
-        self._session: aiohttp.ClientSession | None = None
+        self._reach = Reach.of([url.host], settings.allowed_networks)
+        self._lookup = lookup
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
 
     async def ask(self, request: TokenRequest) -> Answer:
         """One request and its answer, whatever its status.
 
-        A connection that was kept open and turns out to be closed before any byte of an answer is replaced once: the
-        server never saw the request, or has dropped it whole (RFC 9112 section 9.3.1). Once an answer has begun the
-        server has acted, and asking again would mint twice.
+        A connection that was kept open and turns out to be dead before an answer has begun is replaced once, by a
+        fresh one (N04): the server never saw the request, or has dropped it whole (RFC 9112 section 9.3.1). Once an
+        answer has begun the server has acted, and asking again would mint twice.
 
         Raises:
-            RotationError: PROVIDER_UNREACHABLE, PROVIDER_TIMEOUT, PROVIDER_TLS, ANSWER_TRUNCATED, ANSWER_TOO_LARGE,
-                ANSWER_NOT_JSON, ANSWER_STATUS.
+            RotationError: PROVIDER_UNREACHABLE, PROVIDER_TIMEOUT, PROVIDER_TLS, PROVIDER_ADDRESS_REFUSED,
+                ANSWER_TRUNCATED, ANSWER_TOO_LARGE, ANSWER_NOT_JSON, ANSWER_STATUS.
         """
-        used = SimpleNamespace(kept=False)
+        used = SimpleNamespace(kept=False, sent=False)
         try:
             async with asyncio.timeout(self.settings.timeout):
                 try:
                     return await self._exchange(request, used)
-                except aiohttp.ServerDisconnectedError as error:
-                    # aiohttp puts the head of an answer that had begun in place of its own words.
-                    if not used.kept or not isinstance(error.message, str):
+                except (aiohttp.ClientError, OSError) as error:
+                    if not used.kept or fault(error) is not Fault.BROKEN or _has_begun(error):
                         raise
-                    return await self._exchange(request, used)
+                    return await self._exchange(request, used, reuse=False)
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret
-            raise self._translate(error) from None
+            raise self._translate(error, used) from None
 
-    async def _exchange(self, request: TokenRequest, used: SimpleNamespace) -> Answer:
+    async def _exchange(self, request: TokenRequest, used: SimpleNamespace, *, reuse: bool = True) -> Answer:
         trust = self._trust.context() if self.settings.token_url.startswith("https:") else True
         headers = {**request.headers, "Accept-Encoding": "identity", "User-Agent": f"rotator/{__version__}"}
-        async with self._open().post(
+        async with self._session(reuse=reuse).post(
             self.settings.token_url,
             data=request.body,
             headers=headers,
@@ -109,13 +122,17 @@ class Provider:
             wait = retry_after(response.headers.get("Retry-After"), self._clock.now().wall)
             return Answer(response.status, body, self._where, wait)
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = open_session(self.settings.connections, self.settings.connect_timeout)
-            self._session.trace_configs.append(_note_kept_connections())
-        return self._session
+    def _session(self, *, reuse: bool) -> aiohttp.ClientSession:
+        if reuse not in self._sessions:
+            settings = self.settings
+            session = open_session(
+                settings.connections, settings.connect_timeout, self._reach, lookup=self._lookup, reuse=reuse
+            )
+            session.trace_configs.append(_note_progress())
+            self._sessions[reuse] = session
+        return self._sessions[reuse]
 
-    def _translate(self, error: Exception) -> RotationError:
+    def _translate(self, error: Exception, used: SimpleNamespace) -> RotationError:
         """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
         where = self._where
         match error:
@@ -125,18 +142,18 @@ class Provider:
                 return RotationError(Code.ANSWER_NOT_JSON, f"{where} answered in an encoding nobody asked for")
             case UnusableCAFileError():
                 return RotationError(Code.PROVIDER_TLS, f"ca_file {error}")
-        code, words = _WORDS[fault(error)]
-        return RotationError(
-            code,
-            words.format(
-                where=where,
-                timeout=self.settings.timeout,
-                connect=self.settings.connect_timeout,
-                untrusted=untrusted_reason(error),
-                system=system_reason(error),
-                whence=whence(error),
-            ),
+        kind = fault(error)
+        code, words = _WORDS[kind]
+        told = words.format(
+            where=where,
+            timeout=self.settings.timeout,
+            connect=self.settings.connect_timeout,
+            untrusted=untrusted_reason(error),
+            system=system_reason(error),
+            address=refused_address(error),
+            whence=whence(error),
         )
+        return RotationError(code, told, ambiguous=used.sent and kind in _LEFT_OPEN)
 
 
 _WORDS = {
@@ -144,6 +161,7 @@ _WORDS = {
     Fault.SLOW: (Code.PROVIDER_TIMEOUT, "{where} did not answer whole within {timeout:g} s"),
     Fault.UNTRUSTED: (Code.PROVIDER_TLS, "the certificate of {where} is refused: {untrusted}"),
     Fault.TLS: (Code.PROVIDER_TLS, "the TLS handshake with {where} failed"),
+    Fault.ADDRESS_REFUSED: (Code.PROVIDER_ADDRESS_REFUSED, "{where} is at {address}"),
     Fault.NO_SUCH_HOST: (Code.PROVIDER_UNREACHABLE, "{where} has a host name that does not resolve"),
     Fault.NO_CONNECTION: (Code.PROVIDER_UNREACHABLE, "no connection to {where}: {system}"),
     Fault.BROKEN: (Code.PROVIDER_UNREACHABLE, "the connection to {where} broke before an answer came"),
@@ -152,15 +170,30 @@ _WORDS = {
     Fault.UNFORESEEN: (Code.INTERNAL, "asking {where} failed: {whence}"),
 }
 
+_LEFT_OPEN = frozenset({Fault.SLOW, Fault.BROKEN, Fault.TRUNCATED})
+"""After these nobody knows whether a request that had been sent has minted a token (P07)."""
 
-def _note_kept_connections() -> aiohttp.TraceConfig:
-    """Tell a request whether its connection had been used before; aiohttp says so in no other way."""
 
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+def _has_begun(error: Exception) -> bool:
+    """Whether an answer had begun when the connection ended; aiohttp then puts its head in place of its own words."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+
+
+def _note_progress() -> aiohttp.TraceConfig:
+    """Tell a request how far it came: whether its connection had been used before, whether it has been sent.
+
+    aiohttp says so in no other way.
+    """
+
+    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
         context.trace_request_ctx.kept = True
+
+    async def sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
+        context.trace_request_ctx.sent = True
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_reuseconn.append(reused)
+    trace.on_request_headers_sent.append(sent)
     trace.freeze()
     return trace
 

@@ -30,6 +30,9 @@ _SHOWABLE = re.compile(r"[a-z_]{1,40}")
 
 BEFORE_THE_BODY = {
     429: Code.PROVIDER_THROTTLED,
+    # RFC 9110 section 15.5.9 and RFC 8470 section 5.2: the same request may be sent again.
+    408: Code.PROVIDER_UNAVAILABLE,
+    425: Code.PROVIDER_UNAVAILABLE,
     # An answer to a question that was not asked; it redirects nowhere.
     304: Code.ANSWER_STATUS,
 }

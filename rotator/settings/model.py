@@ -16,6 +16,7 @@ from rotator.settings.types import (
     Count,
     FieldName,
     Name,
+    NetworkText,
     PlainText,
     Rate,
     Scope,
@@ -70,6 +71,10 @@ class AppRoleAuth(Section):
 _METHODS = Choice(("token", "approle"), ("kubernetes", "jwt", "cert", "userpass"), "method")
 
 
+Networks = Annotated[tuple[Annotated[str, NetworkText()], ...], Field(min_length=1)]
+_WHERE = "Networks that its addresses must lie in. Link-local ones are never talked to."
+
+
 class Vault(Section):
     """Vault or OpenBao."""
 
@@ -80,6 +85,7 @@ class Vault(Section):
         "5s", validate_default=True, description="For one request as a whole."
     )
     allowed_hosts: tuple[PlainText, ...] = Field((), description="host:port of nodes that a standby may redirect to.")
+    allowed_networks: Networks | None = Field(None, description=_WHERE)
     auth: Annotated[TokenAuth | AppRoleAuth, Discriminator("method"), _METHODS] = Field(description="The login.")
 
 
@@ -133,6 +139,7 @@ class Provider(_Asked):
         "10s", validate_default=True, description="For one token request as a whole."
     )
     ca_file: AbsolutePath | None = Field(None, description="PEM bundle to trust instead of the system's.")
+    allowed_networks: Networks | None = Field(None, description=_WHERE)
     assumed_lifetime: Annotated[float, Seconds(1, MONTH)] | None = Field(
         None, description="Used only when neither the answer nor the token tells a lifetime."
     )

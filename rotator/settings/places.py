@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from rotator.files.options import WIDEST
 from rotator.settings.secrecy import smells
 from rotator.settings.types import _Read, refuse
 from rotator.vault.mounts import check_path
+from rotator.wire.addresses import is_loopback
 
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -77,15 +77,6 @@ class Resource(_Read):
         if "@" in urlsplit(value).netloc:
             raise refuse("a URI without user name and password", "leave out what stands before the @, and change it")
         return value
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very spelling: 127.0.0.0/8, ::1 or localhost; nothing is resolved."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address == ipaddress.IPv6Address("::1") or (address.version == 4 and address.is_loopback)  # noqa: PLR2004  IPv4
 
 
 class VaultPath(_Read):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rotator.files.options import FileSinkSettings
     from rotator.settings.load import Loaded
     from rotator.vault.auth import Login
+    from rotator.wire.addresses import Network
 
 
 def vault(loaded: Loaded, environ: Mapping[str, str]) -> VaultSettings:
@@ -35,7 +37,12 @@ def vault(loaded: Loaded, environ: Mapping[str, str]) -> VaultSettings:
         ca_file=section.ca_file,
         timeout=section.timeout,
         allowed_hosts=section.allowed_hosts,
+        allowed_networks=_networks(section.allowed_networks),
     )
+
+
+def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
+    return None if texts is None else tuple(map(ip_network, texts))
 
 
 def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
@@ -72,6 +79,7 @@ def provider(section: model.Provider) -> ProviderSettings:
         connect_timeout=min(3.0, section.timeout),
         ca_file=section.ca_file,
         connections=section.max_in_flight,
+        allowed_networks=_networks(section.allowed_networks),
     )
 
 

@@ -5,12 +5,15 @@ A refusal never repeats the value: whether it may be shown is decided where erro
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic_core import PydanticCustomError, core_schema
+
+from rotator.wire.addresses import never_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,6 +226,23 @@ class Text(_Read):
     def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
         """See `_Read`."""
         return {**schema, "pattern": f"^{self.pattern}$"}
+
+
+class NetworkText(_Read):
+    """Addresses with a common beginning, as 10.0.0.0/8 or fd00::/8; a single address counts as well (N02)."""
+
+    def read(self, value: Any) -> str:
+        """The network as it is commonly written."""
+        try:
+            # An integer would be an address, too.
+            network = ipaddress.ip_network(value if isinstance(value, str) else "")
+        except ValueError:
+            raise refuse(
+                'a network such as "10.0.0.0/8", "192.0.2.7" or "fd00::/8", with no bits set beyond its prefix'
+            ) from None
+        if kind := never_allowed(network):
+            raise refuse(f"a network of addresses that may be talked to; {kind} ones never are")
+        return str(network)
 
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,62}"

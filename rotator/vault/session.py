@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rotator.vault.answers import Document
     from rotator.vault.auth import Login
     from rotator.vault.policies import Needs
+    from rotator.wire.addresses import Network
 
 IN_FLIGHT = 32
 """Requests of callers at the same time; a server on two cores gains nothing from more."""
@@ -45,6 +46,7 @@ class VaultSettings:
         ca_file: PEM bundle to trust instead of the system's.
         timeout: Seconds for one request as a whole, more than 0.
         allowed_hosts: `host:port` of further nodes to which a standby may redirect.
+        allowed_networks: Where the addresses of all of them must lie; None for anywhere.
     """
 
     address: str
@@ -53,6 +55,7 @@ class VaultSettings:
     ca_file: Path | None = None
     timeout: float = 5.0
     allowed_hosts: tuple[str, ...] = ()
+    allowed_networks: tuple[Network, ...] | None = None
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -85,7 +88,7 @@ class VaultSession:
         self._settings = settings
         self._clock = clock
         self._journal = journal
-        self._transport = Transport(settings.hosts, settings.timeout, settings.ca_file)
+        self._transport = Transport(settings.hosts, settings.timeout, settings.ca_file, settings.allowed_networks)
         connect = partial(adapter.client, self._transport, settings.address, settings.namespace)
         self._keeper = Keeper(settings.auth, connect, clock, journal, on_recovered)
         self.mounts = Mounts(self)

@@ -13,7 +13,9 @@ from yarl import URL
 
 from rotator.core.errors import Code, RotationError, whence
 from rotator.vault.answers import Answer, DoubtError, DownError, malformed
-from rotator.wire.faults import Fault, fault, system_reason, untrusted_reason
+from rotator.wire.addresses import Reach
+from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.resolver import system_lookup
 from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import aiohttp
+
+    from rotator.wire.addresses import Network
+    from rotator.wire.resolver import Lookup
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for one connection to be made."""
@@ -37,12 +42,23 @@ class Transport:
         hosts: `host:port` of every node that the token may be sent to; a standby may redirect among them.
         timeout: Seconds for a whole request, from connecting to the last byte.
         ca_file: PEM bundle to trust instead of the system's; read again whenever the file changes (V30).
+        allowed_networks: Where the nodes' addresses must lie; None for anywhere, see `rotator.wire.addresses`.
+        lookup: What finds the addresses of a host.
     """
 
-    def __init__(self, hosts: frozenset[str], timeout: float = 5.0, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        hosts: frozenset[str],
+        timeout: float = 5.0,
+        ca_file: Path | None = None,
+        allowed_networks: tuple[Network, ...] | None = None,
+        lookup: Lookup = system_lookup,
+    ) -> None:
         self._hosts = hosts
         self._timeout = timeout
         self._trust = Trust(ca_file)
+        self._reach = Reach.of((host.rpartition(":")[0].strip("[]") for host in hosts), allowed_networks)
+        self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], **body: Any) -> Answer:
@@ -80,7 +96,8 @@ class Transport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = open_session(CONNECTIONS, min(CONNECT_TIMEOUT, self._timeout))
+            connect_timeout = min(CONNECT_TIMEOUT, self._timeout)
+            self._session = open_session(CONNECTIONS, connect_timeout, self._reach, lookup=self._lookup)
         return self._session
 
     def _leader(self, request: str, url: str, answer: Answer) -> URL:
@@ -117,6 +134,7 @@ _WORDS: Mapping[Fault, tuple[Callable[[Code, str], RotationError], Code, str]] =
     Fault.SLOW: (DoubtError, Code.VAULT_UNAVAILABLE, "not answered whole within {timeout:g} s"),
     Fault.UNTRUSTED: (RotationError, Code.VAULT_TLS, "Vault's certificate is refused: {untrusted}"),
     Fault.TLS: (RotationError, Code.VAULT_TLS, "the TLS handshake failed"),
+    Fault.ADDRESS_REFUSED: (DownError, Code.VAULT_ADDRESS_REFUSED, "not sent, since Vault's host is at {address}"),
     Fault.NO_SUCH_HOST: (DownError, Code.VAULT_UNAVAILABLE, "vault.address has no such host"),
     Fault.NO_CONNECTION: (DownError, Code.VAULT_UNAVAILABLE, "no connection: {system}"),
     Fault.TRUNCATED: (DoubtError, Code.VAULT_UNAVAILABLE, "the connection broke before the answer was complete"),
@@ -142,6 +160,7 @@ def _translate(request: str, error: Exception, timeout: float) -> RotationError:
         timeout=timeout,
         untrusted=untrusted_reason(error),
         system=system_reason(error),
+        address=refused_address(error),
         whence=whence(error),
     )
     return kind(code, f"{request}: {told}")

@@ -8,6 +8,8 @@ from enum import Enum, auto
 
 import aiohttp
 
+from rotator.wire.addresses import AddressRefusedError
+
 UNTRUSTED = {
     9: "it is not valid yet",
     10: "it has expired",
@@ -27,6 +29,7 @@ class Fault(Enum):
     SLOW = auto()
     UNTRUSTED = auto()
     TLS = auto()
+    ADDRESS_REFUSED = auto()
     NO_SUCH_HOST = auto()
     NO_CONNECTION = auto()
     BROKEN = auto()
@@ -51,6 +54,11 @@ _KINDS: tuple[tuple[Fault, type[Exception] | tuple[type[Exception], ...]], ...] 
 
 def fault(error: Exception) -> Fault:
     """The kind of an exception that a request has raised."""
+    if _refusal(error) is not None:
+        return Fault.ADDRESS_REFUSED
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ETIMEDOUT:
+        # The kernel gave up an instant before our own timer did.
+        return Fault.NO_CONNECTION_IN_TIME
     return next((kind for kind, types in _KINDS if isinstance(error, types)), Fault.UNFORESEEN)
 
 
@@ -58,6 +66,17 @@ def untrusted_reason(error: Exception) -> str:
     """Why a certificate is refused."""
     code = getattr(getattr(error, "certificate_error", None), "verify_code", 0)
     return UNTRUSTED.get(code, f"OpenSSL's verification code is {code}")
+
+
+def refused_address(error: Exception) -> str:
+    """Which address was not connected to, and why."""
+    refusal = _refusal(error)
+    return "" if refusal is None else f"{refusal.address}, and {refusal.why}"
+
+
+def _refusal(error: Exception) -> AddressRefusedError | None:
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return inner if isinstance(inner, AddressRefusedError) else None
 
 
 def system_reason(error: Exception) -> str:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
+from typing import TYPE_CHECKING
 
 import aiohttp
+
+from rotator.wire.resolver import ThreadResolver, system_lookup
+
+if TYPE_CHECKING:
+    from aiohttp import AddrInfoType
+
+    from rotator.wire.addresses import Reach
+    from rotator.wire.resolver import Lookup
 
 MAX_BODY = 1 << 20
 """Bytes of a body, once decoded; what we ask for is far smaller."""
@@ -21,15 +31,36 @@ class UndecodableError(Exception):
     """A body has a content coding that cannot be undone."""
 
 
-def open_session(connections: int, connect_timeout: float) -> aiohttp.ClientSession:
+def open_session(
+    connections: int,
+    connect_timeout: float,
+    reach: Reach,
+    *,
+    lookup: Lookup = system_lookup,
+    reuse: bool = True,
+) -> aiohttp.ClientSession:
     """A session without cookies, proxies, netrc and automatic decoding.
+
+    A connection whose other end has vanished without a word is given up by the kernel once what was sent has not been
+    acknowledged for `connect_timeout` (N04). A server that is merely slow acknowledges.
 
     Args:
         connections: Open at most.
         connect_timeout: Seconds for one connection to be made; the whole request's deadline is the caller's.
+        reach: Which addresses may be talked to.
+        lookup: What finds the addresses of a host.
+        reuse: Whether connections are kept open for the next request.
     """
+
+    def open_socket(where: AddrInfoType) -> socket.socket:
+        opened = reach.open_socket(where)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(connect_timeout * 1000))
+        return opened
+
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
+        connector=aiohttp.TCPConnector(
+            limit=connections, resolver=ThreadResolver(lookup), socket_factory=open_socket, force_close=not reuse
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
