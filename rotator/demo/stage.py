@@ -8,6 +8,7 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,8 @@ if TYPE_CHECKING:
 
 APPLICATIONS = ("billing", "reporting", "search")
 
-ROTATOR_POLICY = """
-# rotator reads client credentials, and writes tokens and the marks that say they are its own.
-path "secret/data/apps/*"        { capabilities = ["read"] }
-path "secret/data/tokens/*"      { capabilities = ["create", "read", "update"] }
-path "secret/metadata/tokens/*"  { capabilities = ["create", "read", "update"] }
-"""
+ROTATOR_POLICY = files(__package__).joinpath("policy.hcl").read_text()
+"""What rotator needs; deploy/policy.hcl is a link to it, since only this package is installed."""
 
 CONSUMER_POLICY = """
 path "secret/data/tokens/*"      { capabilities = ["read"] }
