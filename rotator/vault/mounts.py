@@ -13,8 +13,7 @@ from rotator.vault.policies import missing_capabilities, stanza
 
 if TYPE_CHECKING:
     from rotator.vault.answers import Document
-    from rotator.vault.policies import Needs
-    from rotator.vault.session import VaultSession
+    from rotator.vault.policies import Caller, Needs
 
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -85,11 +84,11 @@ class Mounts:
     Mounts do not nest in Vault, so that a known mount serves every path below it.
 
     Args:
-        session: Who asks.
+        caller: Who asks.
     """
 
-    def __init__(self, session: VaultSession) -> None:
-        self._session = session
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
         self._known: dict[str, int] = {}
 
     async def resolve(self, path: str) -> Place:
@@ -107,7 +106,7 @@ class Mounts:
                 return Place(mount, version, path.removeprefix(f"{mount}/"))
         url = f"/v1/sys/internal/ui/mounts/{quote(path)}"
         try:
-            document = await self._session.call(lambda client: client.adapter.get(url), {})
+            document = await self._caller.call(lambda client: client.adapter.get(url), {})
         except RotationError as error:
             raise (await self._unseen(path) if error.code is Code.VAULT_DENIED else error) from None
         mount, version = _mount(path, document)
@@ -121,7 +120,7 @@ class Mounts:
     async def _unseen(self, path: str) -> RotationError:
         """Vault refuses to name the mount: because there is none, or because the token may do nothing there."""
         guesses = _guesses(path)
-        missing = await missing_capabilities(self._session, guesses)
+        missing = await missing_capabilities(self._caller, guesses)
         if len(missing) < len(guesses):
             return RotationError(
                 Code.MOUNT_MISSING, f"nothing is mounted at {path}, although the token's policies allow that path"

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from rotator.vault.answers import malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from rotator.vault.session import VaultSession
+    from rotator.vault.answers import Document
 
 Needs: TypeAlias = "Mapping[str, tuple[str, ...]]"
 """API path, as policies name it, to the capabilities needed on it."""
 
 
-async def missing_capabilities(session: VaultSession, needs: Needs) -> dict[str, tuple[str, ...]]:
+class Caller(Protocol):
+    """Who asks Vault: a `rotator.vault.session.VaultSession`."""
+
+    async def call(self, operation: Callable[[Any], Awaitable[Document]], needs: Needs) -> Document:
+        """Do one operation, which needs this from the policies."""
+
+
+async def missing_capabilities(caller: Caller, needs: Needs) -> dict[str, tuple[str, ...]]:
     """What the token lacks, by path; empty when it may do all that is needed.
 
     Args:
-        session: A session that is logged in.
+        caller: Who asks; logged in.
         needs: What is needed.
 
     Raises:
@@ -28,7 +35,7 @@ async def missing_capabilities(session: VaultSession, needs: Needs) -> dict[str,
     if not needs:
         return {}
     asking: Needs = {"sys/capabilities-self": ("update",)}
-    document = await session.call(lambda client: client.sys.get_capabilities(list(needs)), asking)
+    document = await caller.call(lambda client: client.sys.get_capabilities(list(needs)), asking)
     return lacking(needs, document)
 
 
