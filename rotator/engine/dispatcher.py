@@ -62,6 +62,7 @@ class _Entry:
     queued: bool = False
     task: asyncio.Task[Wait] | None = None
     again: bool = False
+    admitted: bool = False
     rounds: int = 0
 
 
@@ -207,7 +208,14 @@ class Dispatcher:
             entry.gate.passed()
         else:
             self._running -= 1
-        if not task.cancelled() and self._entries.get(name) is entry:
+        goes_on = not task.cancelled() and self._entries.get(name) is entry
+        if entry.admitted:
+            entry.admitted = False
+            if goes_on and not self._draining:
+                self._start(name, entry, may_mint=True)
+            else:
+                entry.gate.passed()
+        elif goes_on:
             self._follow(name, entry, task.result())
         self._start_passes()
         if entry.gate in self._pumps:
@@ -246,8 +254,8 @@ class Dispatcher:
             entry.queued = False
             self._start(name, entry, may_mint=True)
         else:
-            # It is in a pass just now, at whose end it will come here again if it still wants to mint.
-            gate.passed()
+            # It is in a pass just now, at whose end it goes on with its leave: its turn is not lost to others.
+            entry.admitted = True
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         while not reached():
