@@ -1,7 +1,7 @@
 """A TCP proxy before a real server, whose network can be made bad, and good again, while it runs.
 
-It knows no protocol: bytes go in and out. `proxy.fault = Fault(latency=0.2)` holds from then on for every connection, open
-ones too; `CLEAR` ends it. What concerns open connections only is a method: `forget`, `reset`.
+It knows no protocol: bytes go in and out. `proxy.fault = Fault(latency=0.2)` holds from then on for every connection,
+open ones too; `CLEAR` ends it. What concerns open connections only is a method: `forget`, `reset`.
 """
 
 from __future__ import annotations
