@@ -40,9 +40,13 @@ class Admission:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bao() -> AsyncIterator[BaoServer]:
-    """The server of all tests that neither seal nor stop it; AppRole is enabled. Use mounts of your own."""
+    """The server of all tests that neither seal nor stop it, with AppRole, and KV v2 at `secret/`.
+
+    Use keys, or mounts, of your own.
+    """
     async with BaoServer("inmem") as server:
         await server.enable_approle()
+        await server.enable_kv("secret", 2)
         yield server
 
 

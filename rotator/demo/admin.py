@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Literal
+import ssl
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 
 from rotator.core.model import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEADLINE = 30.0
 """Seconds for each thing that the server is waited for: to listen, to answer, to become active."""
@@ -25,11 +29,15 @@ class Administrator:
     """Holds the root token of the server at `address`.
 
     It keeps no connection, so its methods may be called from different event loops, one after the other.
+
+    Args:
+        ca_file: PEM bundle to trust instead of the system's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ca_file: Path | None = None) -> None:
         self._address = ""
         self._root_token = Secret("")
+        self._ca_file = ca_file
 
     @property
     def address(self) -> str:
@@ -131,10 +139,12 @@ class Administrator:
         self, method: str, path: str, body: dict[str, Any] | None = None, token: Secret | None = None
     ) -> tuple[int, dict[str, Any]]:
         headers = {"X-Vault-Token": (token or self._root_token).reveal()}
+        trust = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
+        url = f"{self._address}/v1/{path}"
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(DEADLINE)) as session,
-                session.request(method, f"{self._address}/v1/{path}", json=body, headers=headers) as response,
+                session.request(method, url, json=body, headers=headers, ssl=trust) as response,
             ):
                 raw = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -12,32 +12,27 @@ import pytest_asyncio
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
 from tests.contract.suites import SinkContract, SourceContract
-from tests.integration.vault import bao as server
-from tests.integration.vault.bao import settings, visiting
+from tests.integration.vault.administration import Admin, administrator
+from tests.integration.vault.visits import settings, visiting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from rotator.demo.bao import BaoServer
     from rotator.vault.session import VaultSession
 
 NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Bao]:
-    with server.running(tmp_path_factory.mktemp("bao")) as bao:
-        yield bao
-
-
 @pytest_asyncio.fixture
-async def admin(bao: server.Bao) -> AsyncIterator[server.Admin]:
-    async with server.administrator(bao) as admin:
+async def admin(bao: BaoServer) -> AsyncIterator[Admin]:
+    async with administrator(bao) as admin:
         yield admin
 
 
 @pytest_asyncio.fixture
-async def session(bao: server.Bao) -> AsyncIterator[VaultSession]:
-    async with visiting(settings(bao, server.ROOT)) as visit:
+async def session(bao: BaoServer) -> AsyncIterator[VaultSession]:
+    async with visiting(settings(bao)) as visit:
         yield visit.session
 
 
@@ -46,7 +41,7 @@ class KvStore:
     """A KV path that client credentials are written to."""
 
     session: VaultSession
-    admin: server.Admin
+    admin: Admin
     mount: str
     version: int
     key: str
@@ -64,14 +59,14 @@ class KvStore:
 
 
 @pytest_asyncio.fixture(params=[1, 2], ids=["v1", "v2"])
-async def engine(request: pytest.FixtureRequest, admin: server.Admin) -> tuple[str, int]:
+async def engine(request: pytest.FixtureRequest, admin: Admin) -> tuple[str, int]:
     version = int(request.param)
     return ("secret" if version == 2 else await admin.mount(1), version)
 
 
 class TestKvSource(SourceContract):
     @pytest.fixture
-    def place(self, session: VaultSession, admin: server.Admin, engine: tuple[str, int]) -> KvStore:
+    def place(self, session: VaultSession, admin: Admin, engine: tuple[str, int]) -> KvStore:
         mount, version = engine
         return KvStore(session, admin, mount, version, f"apps/contract-{next(NUMBERS)}")
 
@@ -93,6 +88,6 @@ class TestKvSinkWithRenamedFields(SinkContract):
 
 class TestKvSinkOnAMountThatDemandsCheckAndSet(SinkContract):
     @pytest_asyncio.fixture
-    async def open_sink(self, session: VaultSession, admin: server.Admin) -> Callable[[], KvSink]:
+    async def open_sink(self, session: VaultSession, admin: Admin) -> Callable[[], KvSink]:
         mount = await admin.mount(2, cas_required=True)
         return lambda: KvSink(session, f"{mount}/token", "contract")

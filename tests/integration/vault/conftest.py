@@ -2,37 +2,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import pytest_asyncio
 
-from tests.integration.vault import bao as server
+from rotator.demo.bao import BaoServer
+from tests.integration.vault.administration import Admin, administrator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
-
-
-@pytest.fixture(scope="session")
-def shared_bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Bao]:
-    """One server for all tests that neither seal, freeze nor stop it."""
-    with server.running(tmp_path_factory.mktemp("bao")) as bao:
-        yield bao
+    from collections.abc import AsyncIterator
 
 
 @pytest_asyncio.fixture
-async def admin(shared_bao: server.Bao) -> AsyncIterator[server.Admin]:
-    async with server.administrator(shared_bao) as admin:
+async def admin(bao: BaoServer) -> AsyncIterator[Admin]:
+    """The administrator of the shared server."""
+    async with administrator(bao) as admin:
         yield admin
-
-
-@pytest.fixture
-def own_bao(tmp_path: Path) -> Iterator[server.Bao]:
-    """A server that a test may seal, freeze or stop."""
-    with server.running(tmp_path) as bao:
-        yield bao
 
 
 @pytest_asyncio.fixture
-async def own_admin(own_bao: server.Bao) -> AsyncIterator[server.Admin]:
-    async with server.administrator(own_bao) as admin:
-        yield admin
+async def passing_admin() -> AsyncIterator[Admin]:
+    """The administrator of a server in memory that a test may seal, freeze or stop; ready in 0.3 s."""
+    async with BaoServer("inmem") as bao:
+        await bao.enable_approle()
+        await bao.enable_kv("secret", 2)
+        async with administrator(bao) as admin:
+            yield admin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from aiohttp import web
@@ -15,14 +15,15 @@ from rotator.vault.kv_sink import KvSink
 from rotator.vault.policies import stanza
 from rotator.vault.session import VaultSettings
 from tests.contract.suites import record
-from tests.integration.vault import bao as server
-from tests.integration.vault.bao import settings, visiting
 from tests.integration.vault.relay import Forward, Relay
+from tests.integration.vault.visits import settings, visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rotator.demo.bao import BaoServer
     from rotator.vault.session import VaultSession
+    from tests.integration.vault.administration import Admin
 
 NUMBERS = itertools.count()
 MARK = {"managed-by": "rotator", "credential": "billing"}
@@ -34,8 +35,8 @@ def key() -> str:
 
 
 @pytest.fixture
-async def session(shared_bao: server.Bao) -> AsyncIterator[VaultSession]:
-    async with visiting(settings(shared_bao, server.ROOT)) as visit:
+async def session(bao: BaoServer) -> AsyncIterator[VaultSession]:
+    async with visiting(settings(bao)) as visit:
         yield visit.session
 
 
@@ -45,19 +46,19 @@ def sink(session: VaultSession, key: str) -> KvSink:
 
 
 @pytest.fixture
-async def relay(shared_bao: server.Bao) -> AsyncIterator[Relay]:
-    async with Relay(shared_bao.address).serving() as relay:
+async def relay(bao: BaoServer) -> AsyncIterator[Relay]:
+    async with Relay(bao.address).serving() as relay:
         yield relay
 
 
 @pytest.fixture
-async def relayed(relay: Relay, key: str) -> AsyncIterator[KvSink]:
+async def relayed(bao: BaoServer, relay: Relay, key: str) -> AsyncIterator[KvSink]:
     """A sink whose requests pass the relay."""
-    async with visiting(VaultSettings(relay.address, TokenLogin(server.ROOT), timeout=1.0)) as visit:
+    async with visiting(VaultSettings(relay.address, TokenLogin(bao.root_token), timeout=1.0)) as visit:
         yield KvSink(visit.session, f"secret/{key}", "billing")
 
 
-async def version(admin: server.Admin, key: str) -> int:
+async def version(admin: Admin, key: str) -> int:
     return int((await admin.metadata(key))["current_version"])
 
 
@@ -71,14 +72,14 @@ async def hand_over(sink: KvSink) -> str:
     return written.value.detail.split("`")[1]
 
 
-async def test_the_document_is_the_record_in_strings(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_the_document_is_the_record_in_strings(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     stored = await admin.document(key)
     assert stored["data"] == record().fields()
     assert all(isinstance(value, str) for value in stored["data"].values())
 
 
-async def test_the_path_is_marked(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_the_path_is_marked(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     assert (await admin.metadata(key))["custom_metadata"] == MARK
 
@@ -90,7 +91,7 @@ async def test_v24_the_mark_stands_before_the_first_data(relay: Relay, relayed: 
 
 
 async def test_v25_a_second_token_costs_one_request_and_one_version(
-    relay: Relay, relayed: KvSink, admin: server.Admin, key: str
+    relay: Relay, relayed: KvSink, admin: Admin, key: str
 ) -> None:
     await relayed.write(record("one"))
     relay.seen.clear()
@@ -99,13 +100,13 @@ async def test_v25_a_second_token_costs_one_request_and_one_version(
     assert await version(admin, key) == 2
 
 
-async def test_v25_the_same_record_again_makes_no_version(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_v25_the_same_record_again_makes_no_version(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     await sink.write(record())
     assert await version(admin, key) == 1
 
 
-async def test_other_custom_metadata_and_settings_of_the_key_stay(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_other_custom_metadata_and_settings_of_the_key_stay(sink: KvSink, admin: Admin, key: str) -> None:
     kept = {"max_versions": 4, "delete_version_after": "768h0m0s", "cas_required": True}
     await admin.api.write_data(f"secret/metadata/{key}", data={**kept, "custom_metadata": {"team": "blue"}})
     await sink.write(record())
@@ -114,24 +115,24 @@ async def test_other_custom_metadata_and_settings_of_the_key_stay(sink: KvSink, 
     assert {name: metadata[name] for name in kept} == kept
 
 
-async def test_delete_version_after_is_not_set(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_delete_version_after_is_not_set(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     assert (await admin.metadata(key))["delete_version_after"] == "0s"
 
 
 async def test_v24_foreign_data_is_refused_left_alone_and_handed_over_by_the_command_that_is_told(
-    sink: KvSink, admin: server.Admin, key: str
+    sink: KvSink, admin: Admin, key: str
 ) -> None:
     await admin.put(key, precious="data")
     command = await hand_over(sink)
     assert (await admin.document(key))["data"] == {"precious": "data"}
     assert command.startswith("bao kv metadata patch -custom-metadata=managed-by=rotator ")
-    admin.bao.cli(*command.split()[1:])
+    await admin.cli(*command.split()[1:])
     assert await sink.read() is None
     assert await sink.write(record()) == record()
 
 
-async def test_v24_foreign_data_that_was_deleted_is_foreign_still(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_v24_foreign_data_that_was_deleted_is_foreign_still(sink: KvSink, admin: Admin, key: str) -> None:
     await admin.put(key, precious="data")
     await admin.api.secrets.kv.v2.delete_latest_version_of_secret(key)
     with pytest.raises(RotationError) as caught:
@@ -148,7 +149,7 @@ async def test_v24_foreign_data_that_was_deleted_is_foreign_still(sink: KvSink, 
     ],
 )
 async def test_a_path_that_is_marked_for_somebody_else_is_refused_even_when_empty(
-    sink: KvSink, admin: server.Admin, key: str, mark: dict[str, str]
+    sink: KvSink, admin: Admin, key: str, mark: dict[str, str]
 ) -> None:
     await admin.api.write_data(f"secret/metadata/{key}", data={"custom_metadata": mark})
     with pytest.raises(RotationError) as caught:
@@ -158,7 +159,7 @@ async def test_a_path_that_is_marked_for_somebody_else_is_refused_even_when_empt
 
 
 async def test_v21_a_deleted_version_is_written_over(
-    sink: KvSink, session: VaultSession, admin: server.Admin, key: str
+    sink: KvSink, session: VaultSession, admin: Admin, key: str
 ) -> None:
     await sink.write(record("old"))
     await admin.api.secrets.kv.v2.delete_latest_version_of_secret(key)
@@ -169,23 +170,21 @@ async def test_v21_a_deleted_version_is_written_over(
     assert await version(admin, key) == 2
 
 
-async def test_v23_a_destroyed_version_is_written_over(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_v23_a_destroyed_version_is_written_over(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record("old"))
     await admin.api.secrets.kv.v2.destroy_secret_versions(key, [1])
     await sink.write(record("new", life=700))
     assert await sink.read() == record("new", life=700)
 
 
-async def test_v23_a_key_that_was_removed_is_marked_and_written_anew(
-    sink: KvSink, admin: server.Admin, key: str
-) -> None:
+async def test_v23_a_key_that_was_removed_is_marked_and_written_anew(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record("old"))
     await admin.api.secrets.kv.v2.delete_metadata_and_all_versions(key)
     await sink.write(record("new", life=700))
     assert (await admin.document(key))["metadata"]["custom_metadata"] == MARK
 
 
-async def test_v23_a_record_that_was_edited_counts_as_none(sink: KvSink, admin: server.Admin, key: str) -> None:
+async def test_v23_a_record_that_was_edited_counts_as_none(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     await admin.put(key, **{**record().fields(), "access_token": "edited"})
     assert await sink.read() is None
@@ -213,7 +212,7 @@ async def test_h01_many_writers_at_the_same_moment_never_lose_the_best_token(ses
 
 
 async def test_h02_a_writer_that_slept_does_not_put_an_older_token_back(
-    session: VaultSession, admin: server.Admin, key: str
+    session: VaultSession, admin: Admin, key: str
 ) -> None:
     zombie, awake = (KvSink(session, f"secret/{key}", "billing") for _ in range(2))
     await zombie.write(record("first"))
@@ -224,9 +223,7 @@ async def test_h02_a_writer_that_slept_does_not_put_an_older_token_back(
     assert await version(admin, key) == before
 
 
-async def test_v20_a_second_conflict_in_a_row_is_told(
-    relay: Relay, relayed: KvSink, admin: server.Admin, key: str
-) -> None:
+async def test_v20_a_second_conflict_in_a_row_is_told(relay: Relay, relayed: KvSink, admin: Admin, key: str) -> None:
     async def outrun(request: web.Request, forward: Forward) -> web.Response:
         if request.method == "POST" and "/data/" in request.path:
             await admin.put(key, somebody="else")
@@ -240,7 +237,7 @@ async def test_v20_a_second_conflict_in_a_row_is_told(
 
 
 async def test_v19_a_write_whose_answer_was_lost_is_found_and_not_repeated(
-    relay: Relay, relayed: KvSink, admin: server.Admin, key: str
+    relay: Relay, relayed: KvSink, admin: Admin, key: str
 ) -> None:
     async def lose(request: web.Request, forward: Forward) -> web.Response:
         answer = await forward()
@@ -258,7 +255,7 @@ async def test_v19_a_write_whose_answer_was_lost_is_found_and_not_repeated(
 
 
 async def test_v28_a_standby_that_lags_behind_right_after_a_write_is_not_believed(
-    relay: Relay, relayed: KvSink, admin: server.Admin, key: str
+    relay: Relay, relayed: KvSink, admin: Admin, key: str
 ) -> None:
     await relayed.write(record("one"))
     old = await admin.api.adapter.get(f"/v1/secret/data/{key}")
@@ -272,7 +269,7 @@ async def test_v28_a_standby_that_lags_behind_right_after_a_write_is_not_believe
 
 
 async def test_v29_a_version_that_went_back_is_reported_by_a_sink_that_did_not_just_write(
-    session: VaultSession, admin: server.Admin, sink: KvSink, key: str
+    session: VaultSession, admin: Admin, sink: KvSink, key: str
 ) -> None:
     await sink.write(record("one"))
     await sink.write(record("two", life=700))
@@ -284,8 +281,8 @@ async def test_v29_a_version_that_went_back_is_reported_by_a_sink_that_did_not_j
     assert await reader.write(record("two", life=700)) == record("two", life=700)
 
 
-async def test_the_policy_that_needs_names_suffices_and_no_more_is_asked_for(admin: server.Admin, key: str) -> None:
-    async with visiting(settings(admin.bao, server.ROOT)) as visit:
+async def test_the_policy_that_needs_names_suffices_and_no_more_is_asked_for(admin: Admin, key: str) -> None:
+    async with visiting(settings(admin.bao)) as visit:
         needs = await KvSink(visit.session, f"secret/{key}", "billing").needs()
     assert set(needs) == {f"secret/data/{key}", f"secret/metadata/{key}"}
     token = await admin.token(stanza(needs))
@@ -296,10 +293,10 @@ async def test_the_policy_that_needs_names_suffices_and_no_more_is_asked_for(adm
         assert await sink.read() == record("two", life=700)
 
 
-async def test_v22_a_mount_that_was_removed_is_told_by_the_write(session: VaultSession, admin: server.Admin) -> None:
+async def test_v22_a_mount_that_was_removed_is_told_by_the_write(session: VaultSession, admin: Admin) -> None:
     mount = await admin.mount(2)
     sink = KvSink(session, f"{mount}/token", "billing")
-    await server.until_async(lambda: sink.write(record("one")))
+    await sink.write(record("one"))
     await admin.api.sys.disable_secrets_engine(mount)
     for _ in range(2):
         with pytest.raises(RotationError) as caught:
@@ -308,13 +305,13 @@ async def test_v22_a_mount_that_was_removed_is_told_by_the_write(session: VaultS
 
 
 async def test_v22_a_mount_that_was_replaced_by_one_of_the_other_version_is_found_again(
-    session: VaultSession, admin: server.Admin
+    session: VaultSession, admin: Admin
 ) -> None:
     mount = await admin.mount(2)
     sink = KvSink(session, f"{mount}/token", "billing")
-    await server.until_async(lambda: sink.write(record("one")))
+    await sink.write(record("one"))
     await admin.api.sys.disable_secrets_engine(mount)
-    await admin.api.write_data(f"sys/mounts/{mount}", data={"type": "kv", "options": {"version": "1"}})
+    await admin.bao.enable_kv(mount, 1)
     with pytest.raises(RotationError) as caught:
         await sink.write(record("two", life=700))
     assert caught.value.code is Code.VAULT_MALFORMED
@@ -322,9 +319,7 @@ async def test_v22_a_mount_that_was_replaced_by_one_of_the_other_version_is_foun
     assert (await admin.api.adapter.get(f"/v1/{mount}/token"))["data"]["access_token"] == "token.two"
 
 
-async def test_a_mount_that_demands_check_and_set_of_metadata_is_marked(
-    session: VaultSession, admin: server.Admin
-) -> None:
+async def test_a_mount_that_demands_check_and_set_of_metadata_is_marked(session: VaultSession, admin: Admin) -> None:
     mount = await admin.mount(2, metadata_cas_required=True)
     await KvSink(session, f"{mount}/token", "billing").write(record())
     assert (await admin.metadata("token", mount))["custom_metadata"] == MARK
@@ -332,11 +327,11 @@ async def test_a_mount_that_demands_check_and_set_of_metadata_is_marked(
 
 @pytest.mark.parametrize("version", [1, 2], ids=["v1", "v2"])
 async def test_a_record_from_before_its_fields_were_renamed_is_written_anew(
-    session: VaultSession, admin: server.Admin, version: int
+    session: VaultSession, admin: Admin, version: Literal[1, 2]
 ) -> None:
     mount = await admin.mount(version)
     sink = KvSink(session, f"{mount}/token", "billing")
-    await server.until_async(lambda: sink.write(record()))
+    await sink.write(record())
     renamed = KvSink(session, f"{mount}/token", "billing", {"token": "access_token"})
     assert await renamed.read() is None
     await renamed.write(record())
@@ -345,9 +340,7 @@ async def test_a_record_from_before_its_fields_were_renamed_is_written_anew(
     assert (fields["token"], "access_token" in fields) == ("token.one", False)
 
 
-async def test_kv_v1_gets_a_ttl_that_is_a_number_and_becomes_the_lease(
-    session: VaultSession, admin: server.Admin
-) -> None:
+async def test_kv_v1_gets_a_ttl_that_is_a_number_and_becomes_the_lease(session: VaultSession, admin: Admin) -> None:
     mount = await admin.mount(1)
     await KvSink(session, f"{mount}/token", "billing").write(record(life=600))
     answer = await admin.api.adapter.get(f"/v1/{mount}/token")
@@ -358,12 +351,12 @@ async def test_kv_v1_gets_a_ttl_that_is_a_number_and_becomes_the_lease(
 
 @pytest.mark.parametrize("document", [{"precious": "data"}, {**record().fields(), "access_token": "edited"}])
 async def test_v24_a_foreign_document_in_kv_v1_is_refused_and_left_alone(
-    session: VaultSession, admin: server.Admin, document: dict[str, str]
+    session: VaultSession, admin: Admin, document: dict[str, str]
 ) -> None:
     mount = await admin.mount(1)
     await admin.api.write_data(f"{mount}/token", data=document)
     sink = KvSink(session, f"{mount}/token", "billing")
     command = await hand_over(sink)
     assert (await admin.api.adapter.get(f"/v1/{mount}/token"))["data"] == document
-    admin.bao.cli(*command.split()[1:])
+    await admin.cli(*command.split()[1:])
     assert await sink.write(record()) == record()

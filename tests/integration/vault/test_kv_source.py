@@ -10,13 +10,14 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault.kv_source import KvSource
-from tests.integration.vault import bao as server
-from tests.integration.vault.bao import settings, visiting
+from tests.integration.vault.visits import settings, visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rotator.demo.bao import BaoServer
     from rotator.vault.session import VaultSession
+    from tests.integration.vault.administration import Admin
 
 NUMBERS = itertools.count()
 
@@ -27,8 +28,8 @@ def key() -> str:
 
 
 @pytest.fixture
-async def session(shared_bao: server.Bao) -> AsyncIterator[VaultSession]:
-    async with visiting(settings(shared_bao, server.ROOT)) as visit:
+async def session(bao: BaoServer) -> AsyncIterator[VaultSession]:
+    async with visiting(settings(bao)) as visit:
         yield visit.session
 
 
@@ -56,7 +57,7 @@ GOOD = {"client_id": "me", "client_secret": "hush"}
     ],
 )
 async def test_an_unusable_field_is_named_with_its_fault_and_its_cure(
-    session: VaultSession, admin: server.Admin, key: str, document: dict[str, Any], what: str
+    session: VaultSession, admin: Admin, key: str, document: dict[str, Any], what: str
 ) -> None:
     await admin.put(key, **document)
     error = await refusal(session, f"secret/{key}")
@@ -76,7 +77,7 @@ async def test_v16_nothing_at_the_path_is_told_with_the_command_that_writes_it(s
 
 
 async def test_v16_a_deleted_version_is_told_with_a_command_that_brings_it_back(
-    session: VaultSession, admin: server.Admin, key: str
+    session: VaultSession, admin: Admin, key: str
 ) -> None:
     await admin.put(key, **GOOD)
     await admin.api.secrets.kv.v2.delete_latest_version_of_secret(key)
@@ -84,23 +85,23 @@ async def test_v16_a_deleted_version_is_told_with_a_command_that_brings_it_back(
     assert error.code is Code.SECRET_DELETED
     command = f"bao kv undelete -versions=1 secret/{key}"
     assert command in error.detail
-    admin.bao.cli(*command.split()[1:])
+    await admin.cli(*command.split()[1:])
     assert (await KvSource(session, f"secret/{key}").read()).client_id == "me"
 
 
-async def test_v16_a_destroyed_version_is_said_to_be_gone(session: VaultSession, admin: server.Admin, key: str) -> None:
+async def test_v16_a_destroyed_version_is_said_to_be_gone(session: VaultSession, admin: Admin, key: str) -> None:
     await admin.put(key, **GOOD)
     await admin.api.secrets.kv.v2.destroy_secret_versions(key, [1])
     error = await refusal(session, f"secret/{key}")
     assert (error.code, "destroyed" in error.detail) == (Code.SECRET_DELETED, True)
 
 
-async def test_v16_data_null_is_a_deleted_document(session: VaultSession, admin: server.Admin, key: str) -> None:
+async def test_v16_data_null_is_a_deleted_document(session: VaultSession, admin: Admin, key: str) -> None:
     await admin.api.write_data(f"secret/data/{key}", data={"data": None})
     assert (await refusal(session, f"secret/{key}")).code is Code.SECRET_DELETED
 
 
-async def test_fields_may_have_other_names(session: VaultSession, admin: server.Admin, key: str) -> None:
+async def test_fields_may_have_other_names(session: VaultSession, admin: Admin, key: str) -> None:
     await admin.put(key, user="me", password="hush")
     names = {"client_id": "user", "client_secret": "password"}
     read = await KvSource(session, f"secret/{key}", names).read()
@@ -108,7 +109,7 @@ async def test_fields_may_have_other_names(session: VaultSession, admin: server.
 
 
 async def test_a_key_that_was_removed_and_written_again_has_another_version(
-    session: VaultSession, admin: server.Admin, key: str
+    session: VaultSession, admin: Admin, key: str
 ) -> None:
     source = KvSource(session, f"secret/{key}")
     await admin.put(key, **GOOD)
@@ -128,7 +129,7 @@ async def test_v22_a_mount_that_is_no_kv_engine_is_told(session: VaultSession) -
 
 
 async def test_v22_an_engine_that_is_replaced_by_one_of_the_other_version_is_found_again(
-    session: VaultSession, admin: server.Admin
+    session: VaultSession, admin: Admin
 ) -> None:
     mount = await admin.mount(1)
     await admin.api.write_data(f"{mount}/app", data=GOOD)
@@ -136,13 +137,13 @@ async def test_v22_an_engine_that_is_replaced_by_one_of_the_other_version_is_fou
     await source.read()
     await admin.api.sys.disable_secrets_engine(mount)
     await refusal(session, f"{mount}/app")
-    await admin.api.write_data(f"sys/mounts/{mount}", data={"type": "kv", "options": {"version": "2"}})
-    await server.until_async(lambda: admin.api.write_data(f"{mount}/data/app", data={"data": GOOD}))
+    await admin.bao.enable_kv(mount, 2)
+    await admin.api.write_data(f"{mount}/data/app", data={"data": GOOD})
     assert (await source.read()).version.startswith("v1@")
 
 
 async def test_v09_a_path_below_which_the_token_may_do_nothing_is_denied_with_the_policy_to_add(
-    admin: server.Admin, key: str
+    admin: Admin, key: str
 ) -> None:
     token = await admin.token('path "secret/data/other" { capabilities = ["read"] }')
     async with visiting(settings(admin.bao, token)) as visit:
@@ -152,7 +153,7 @@ async def test_v09_a_path_below_which_the_token_may_do_nothing_is_denied_with_th
     assert (error.code, f'path "secret/data/{key}"' in error.detail) == (Code.VAULT_DENIED, True)
 
 
-async def test_the_policy_that_needs_names_suffices(admin: server.Admin, key: str) -> None:
+async def test_the_policy_that_needs_names_suffices(admin: Admin, key: str) -> None:
     await admin.put(key, **GOOD)
     token = await admin.token(f'path "secret/data/{key}" {{ capabilities = ["read"] }}')
     async with visiting(settings(admin.bao, token)) as visit:

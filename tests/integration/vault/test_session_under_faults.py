@@ -10,25 +10,26 @@ from aiohttp import web
 
 from rotator.core.errors import Code, RotationError
 from rotator.vault.session import VaultSettings
-from tests.integration.vault.bao import until, visiting
 from tests.integration.vault.relay import Forward, Relay
+from tests.integration.vault.visits import until, visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rotator.demo.bao import BaoServer
     from rotator.vault.auth import AppRoleLogin
     from rotator.vault.session import VaultSession
-    from tests.integration.vault import bao as server
+    from tests.integration.vault.administration import Admin
 
 
 @pytest.fixture
-async def relay(shared_bao: server.Bao) -> AsyncIterator[Relay]:
-    async with Relay(shared_bao.address).serving() as relay:
+async def relay(bao: BaoServer) -> AsyncIterator[Relay]:
+    async with Relay(bao.address).serving() as relay:
         yield relay
 
 
 @pytest.fixture
-async def login(admin: server.Admin) -> AppRoleLogin:
+async def login(admin: Admin) -> AppRoleLogin:
     return await (await admin.approle()).login()
 
 
@@ -79,7 +80,7 @@ async def test_v12_a_failing_login_is_repeated_after_one_and_two_seconds_and_nev
 
 
 async def test_v12_v27_a_renewal_that_fails_while_reads_work_is_no_outage_and_is_not_repeated_in_haste(
-    relay: Relay, admin: server.Admin
+    relay: Relay, admin: Admin
 ) -> None:
     async def full_disk(request: web.Request, forward: Forward) -> web.Response:
         return error(500) if request.path.endswith("renew-self") else await forward()
@@ -144,9 +145,7 @@ async def test_a_request_from_before_the_recovery_does_not_make_a_new_outage(rel
         assert visit.told("vault.unavailable") == ["vault.unavailable"]
 
 
-async def test_a_token_that_may_not_look_itself_up_is_not_taken_for_dead_by_a_probe(
-    relay: Relay, admin: server.Admin
-) -> None:
+async def test_a_token_that_may_not_look_itself_up_is_not_taken_for_dead_by_a_probe(relay: Relay, admin: Admin) -> None:
     lookup = "/v1/auth/token/lookup-self"
 
     async def fail(request: web.Request, forward: Forward) -> web.Response:

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
+from rotator.demo.ports import to_try
 from rotator.vault import adapter
 from rotator.vault.answers import DoubtError, DownError
 from rotator.vault.transport import Transport
 from rotator.wire.session import MAX_BODY
-from tests.integration.vault.bao import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -130,7 +130,7 @@ async def test_v26_a_body_that_drips_is_cut_off_at_the_total_deadline() -> None:
 
 
 async def test_v01_a_closed_port_is_a_vault_that_is_down() -> None:
-    error = await refusal(f"http://127.0.0.1:{free_port()}")
+    error = await refusal(f"http://127.0.0.1:{to_try(0)[0]}")
     assert isinstance(error, DownError)
     assert "ECONNREFUSED" in error.detail
 
@@ -214,7 +214,7 @@ async def test_g09_proxies_netrc_and_vault_variables_have_no_say(
     (tmp_path / ".vault-token").write_text("s.other")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("VAULT_TOKEN", "s.other")
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{to_try(0)[0]}")
     async with serving(answering(b'{"data": {}}')) as (address, seen):
         await ask(address)
     assert "Authorization" not in seen[0].headers
