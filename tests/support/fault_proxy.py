@@ -14,6 +14,7 @@ import struct
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,6 +51,13 @@ class Fault:
 CLEAR = Fault()
 DROP = Fault(drop=True)
 RESET = Fault(cut_after=0, with_reset=True)
+
+
+def port_of(url: str) -> int:
+    """The port of a server on 127.0.0.1."""
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
 class FaultProxy:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import socket
+import struct
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from rotator.core.model import Secret
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.wire.resolver import system_lookup
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from rotator.core.model import Grant
+    from rotator.wire.resolver import Lookup
 
     Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -24,20 +28,29 @@ GOOD = json.dumps({"access_token": "a.b.c", "expires_in": 600, "token_type": "Be
 SECRET = Secret("CANARY-secret")
 
 
-async def mint(url: str, times: int = 1, **settings: object) -> Grant:
+@asynccontextmanager
+async def asking(url: str, lookup: Lookup = system_lookup, **settings: object) -> AsyncIterator[HttpTokenEndpoint]:
+    """An endpoint of ours with deadlines that suit tests."""
     clock = SystemClock()
-    provider = Provider(ProviderSettings(url, timeout=1.0, connect_timeout=0.5, **settings), clock)  # type: ignore[arg-type]  # settings of the caller's choice
-    endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
+    deadlines = {"timeout": 1.0, "connect_timeout": 0.5}
+    provider = Provider(ProviderSettings(url, **{**deadlines, **settings}), clock, lookup)  # type: ignore[arg-type]  # settings of the caller's choice
     try:
-        for _ in range(times - 1):
-            await endpoint.mint("client", SECRET)
-        return await endpoint.mint("client", SECRET)
+        yield HttpTokenEndpoint(provider, EndpointSettings(), clock)
     finally:
         await provider.close()
 
 
+async def mint(url: str, times: int = 1, lookup: Lookup = system_lookup, **settings: object) -> Grant:
+    async with asking(url, lookup, **settings) as endpoint:
+        for _ in range(times - 1):
+            await endpoint.mint("client", SECRET)
+        return await endpoint.mint("client", SECRET)
+
+
 @asynccontextmanager
-async def hostile(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def hostile(
+    behaviour: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
     """Serve every connection with `behaviour`; the token URL."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -52,10 +65,10 @@ async def hostile(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> As
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/token"
+        yield f"{'https' if tls else 'http'}://{host}:{port}/token"
     finally:
         server.close()
         for task in tasks:
@@ -68,6 +81,29 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:"))
     return head + await reader.readexactly(length)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+@contextmanager
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """A listener that accepts nothing and whose queue is full: a further SYN is dropped."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with (
+        socket.socket(family) as listener,
+        socket.socket(family) as first,
+        socket.socket(family) as second,
+    ):
+        listener.bind((host, port))
+        listener.listen(0)
+        first.connect(listener.getsockname())
+        second.setblocking(False)
+        second.connect_ex(listener.getsockname())
+        yield f"http://{host}:{listener.getsockname()[1]}/token"
 
 
 def answering(raw: bytes) -> Behaviour:
