@@ -56,9 +56,13 @@ def fault(error: Exception) -> Fault:
     """The kind of an exception that a request has raised."""
     if _refusal(error) is not None:
         return Fault.ADDRESS_REFUSED
-    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ETIMEDOUT:
-        # The kernel gave up an instant before our own timer did.
-        return Fault.NO_CONNECTION_IN_TIME
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        if error.errno == errno.ETIMEDOUT:
+            # The kernel gave up an instant before our own timer did.
+            return Fault.NO_CONNECTION_IN_TIME
+        if error.errno is None and isinstance(error.os_error, ConnectionResetError):
+            # asyncio says so, without a number, when the other side ends a handshake.
+            return Fault.TLS
     return next((kind for kind, types in _KINDS if isinstance(error, types)), Fault.UNFORESEEN)
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from tests.support.certificates import self_signed
 from tests.support.hostile_provider import GOOD, SECRET, answering, hostile, mint, response
 
 if TYPE_CHECKING:
@@ -24,32 +22,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def self_signed(file: Path, *, hours: float = 1) -> Path:
-    """A certificate of its own making for localhost, good until `hours` from now, with its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hostile")])
-    now = datetime.now(UTC)  # noqa: TID251  certificates are dated by the wall clock
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=9))
-        .not_valid_after(now + timedelta(hours=hours))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(made.public_bytes(pem) + private)
-    return file
-
-
 @asynccontextmanager
-async def hostile_over_tls(certificate: Path, host: str = "localhost") -> AsyncIterator[str]:
+async def hostile_over_tls(
+    certificate: Path, host: str = "localhost", versions: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+) -> AsyncIterator[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if versions < ssl.TLSVersion.TLSv1_2:
+        # OpenSSL would not even offer such a version by default.
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = versions
+    context.maximum_version = versions
     context.load_cert_chain(certificate)
     async with hostile(answering(response(GOOD)), context) as url:
         yield url.replace("127.0.0.1", host)
@@ -88,6 +70,19 @@ async def test_a_certificate_that_has_expired_is_refused_n05(tmp_path: Path) -> 
         assert "expired" in await untrusted(url, expired)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")  # that is the point
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+async def test_a_server_that_speaks_an_outdated_tls_only_is_refused_n05(certificate: Path, version: str) -> None:
+    async with hostile_over_tls(certificate, versions=ssl.TLSVersion[version]) as url:
+        assert "handshake" in await untrusted(url, certificate)
+
+
+async def test_a_certificate_with_a_weak_key_is_refused_n05(tmp_path: Path) -> None:
+    weak = self_signed(tmp_path / "server.pem", key=rsa.generate_private_key(65537, 1024))  # noqa: S505  that is the point
+    async with hostile_over_tls(weak) as url:
+        assert "refused" in await untrusted(url, weak)
+
+
 async def test_a_server_without_tls_is_not_spoken_to_in_the_clear_n05() -> None:
     received: list[bytes] = []
 
@@ -118,7 +113,9 @@ async def test_a_ca_file_that_is_missing_or_empty_is_named(certificate: Path, tm
         assert f"ca_file {other} cannot be used: it holds no certificates" in await untrusted(url, other)
 
 
-async def test_a_ca_file_that_is_replaced_is_used_from_the_next_request_on(certificate: Path, tmp_path: Path) -> None:
+async def test_a_ca_file_that_is_replaced_is_used_from_the_next_connection_on_n05(
+    certificate: Path, tmp_path: Path
+) -> None:
     ca_file = self_signed(tmp_path / "ca.pem")
     clock = SystemClock()
     async with hostile_over_tls(certificate) as url:
