@@ -13,6 +13,7 @@ from rotator.cli import options
 from rotator.cli.options import Config, Output  # noqa: TC001  typer evaluates annotations
 from rotator.settings.problems import ConfigError
 
+DAY, MONTH = 86400.0, 30 * 86400.0
 OK, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 HELP = """Keep machine credentials fresh.
@@ -111,6 +112,53 @@ def check(
     raise typer.Exit(checking.check(options.find(config, os.environ), output, live=live))
 
 
+@app.command(epilog="Example: [bold]rotator simulate --outage 10m --restart[/bold]")
+def simulate(
+    outage: Annotated[str, typer.Option(metavar="TIME", help="How long providers are away: 90s, 10m, 2h.")] = "0s",
+    vault_outage: Annotated[str, typer.Option(metavar="TIME", help="How long Vault is away.")] = "0s",
+    errors: Annotated[
+        float,
+        typer.Option(min=0.01, max=1.0, help="The share of requests that fail in the outage; 1 lets none through."),
+    ] = 1.0,
+    step: Annotated[str, typer.Option(metavar="TIME", help="Set the wall clock: 1h, or --step=-1h.")] = "0s",
+    suspend: Annotated[str, typer.Option(metavar="TIME", help="Let the machine sleep.")] = "0s",
+    restart: Annotated[bool, typer.Option("--restart", help="Kill rotator in the middle, and start it again.")] = False,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The provider that is away; every one when left out.")
+    ] = None,
+    lifetime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How long tokens live; else assumed_lifetime, else 600s.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides what chance decides; the same seed, the same answer.")] = 0,
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Ask what an outage would do: the configured credentials with the real engine, on a simulated clock.
+
+    Nothing is contacted. Prints the token requests made, their peak, and the seconds for which any consumer would hold
+    an expired token, with a picture of validity over time.
+
+    Exits with 1 when some consumer would hold an expired token.
+    """
+    from rotator.cli import simulating
+
+    question = simulating.Question(
+        outage=options.seconds(outage, "--outage"),
+        vault_outage=options.seconds(vault_outage, "--vault-outage"),
+        errors=errors,
+        step=options.seconds(step, "--step", least=-MONTH),
+        suspend=options.seconds(suspend, "--suspend"),
+        restart=restart,
+        provider=provider,
+        lifetime=None if lifetime is None else options.seconds(lifetime, "--lifetime", least=10.0),
+        seed=seed,
+    )
+    raise typer.Exit(simulating.answer(options.find(config, os.environ), question, output))
+
+
 @app.command(epilog="Example: [bold]rotator schema > rotator.schema.json[/bold]")
 def schema() -> None:
     """Print the JSON schema of the configuration, for editors and validators."""
@@ -132,7 +180,7 @@ def demo(
     """
     from rotator.cli import showing
 
-    raise typer.Exit(showing.show(lifetime, once=once))
+    raise typer.Exit(showing.show(options.seconds(lifetime, "--lifetime", 10.0, DAY), once=once))
 
 
 def main() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic_core import PydanticCustomError
 
 from rotator.settings.problems import ConfigError, Problem
+from rotator.settings.types import Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,3 +49,16 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
         )
         raise ConfigError("the configuration", [problem])
     return found
+
+
+def seconds(text: str, option: str, least: float = 0.0, most: float = 30 * 86400.0) -> float:
+    """A duration given on the command line, in seconds; with a minus before it, a negative one where `least` allows it.
+
+    Raises:
+        typer.BadParameter: It is no duration, or out of bounds.
+    """
+    sign = -1 if text.startswith("-") and least < 0 else 1
+    try:
+        return sign * Seconds(max(least, 0.0), most).read(text.removeprefix("-") if sign < 0 else text)
+    except PydanticCustomError as error:
+        raise typer.BadParameter(str(error).partition("\n")[0], param_hint=option) from None

@@ -8,7 +8,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import typer
-from pydantic_core import PydanticCustomError
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -22,7 +21,6 @@ from rotator.demo.stage import Stage, stage
 from rotator.engine.clock import SystemClock
 from rotator.operate import logs
 from rotator.settings.load import load
-from rotator.settings.types import Seconds
 
 if TYPE_CHECKING:
     from rotator.core.ports import Clock
@@ -35,14 +33,10 @@ FRAME = 0.25
 BAR = 30
 
 
-def show(lifetime: str, *, once: bool) -> int:
-    """Run the demo; return the exit code."""
+def show(lifetime: float, *, once: bool) -> int:
+    """Run the demo with tokens that live for so many seconds; return the exit code."""
     try:
-        seconds = int(Seconds(10, 86400).read(lifetime))
-    except PydanticCustomError as error:
-        raise typer.BadParameter(str(error).partition("\n")[0], param_hint="--lifetime") from None
-    try:
-        return asyncio.run(_demo(seconds, once=once))
+        return asyncio.run(_demo(int(lifetime), once=once))
     except BaoError as error:
         typer.echo(f"The demo could not start: {error}", err=True)
         return 1

@@ -20,6 +20,8 @@ from rotator.simulation.servers import SimulatedProvider, SimulatedSink, Simulat
 from rotator.testing import LoopClock, MemorySchedule, run_in_virtual_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rotator.simulation.plant import Plant, Shock, Weather
 
 NOTICED_WITHIN = 5.0
@@ -29,22 +31,28 @@ NAP = 10.0
 """Seconds."""
 
 
-def simulate(plant: Plant, weather: Weather, seed: int) -> History:
+def _nobody(_: float) -> None:
+    """Nobody watches."""
+
+
+def simulate(plant: Plant, weather: Weather, seed: int, watch: Callable[[float], None] = _nobody) -> History:
     """Live through it.
 
     Args:
         plant: What is kept fresh.
         weather: What goes wrong.
         seed: Decides what chance decides: which requests fail, how long answers take. The same seed, the same history.
+        watch: Told now and then how far it has come, in seconds of the simulation.
     """
-    return run_in_virtual_time(_World(plant, weather, seed).live())
+    return run_in_virtual_time(_World(plant, weather, seed, watch).live())
 
 
 class _World:
     """Servers that stay, and an engine that may be killed and started again."""
 
-    def __init__(self, plant: Plant, weather: Weather, seed: int) -> None:
+    def __init__(self, plant: Plant, weather: Weather, seed: int, watch: Callable[[float], None]) -> None:
         self.history = History()
+        self._watch = watch
         self._plant = plant
         self._weather = weather
         self._rng = rng = Random(seed)  # noqa: S311  a simulation, not a secret
@@ -130,5 +138,6 @@ class _World:
 
     async def _until(self, at: float) -> None:
         """Sleep, in short naps: timers do not count the time for which the machine sleeps."""
-        while (left := at - self._clock.now().elapsed) > 0:  # noqa: ASYNC110  time itself is waited for
+        while (left := at - self._clock.now().elapsed) > 0:
             await asyncio.sleep(min(left, NAP))
+            self._watch(self._clock.now().elapsed)
