@@ -108,9 +108,9 @@ class Rotation:
 
     async def _look(self, around: Surroundings) -> RotationError | None:
         """Read the source and every sink; return why the source could not be read."""
-        sinks = asyncio.gather(*(self._look_at(sink) for sink in self._sinks.values()))
-        unreadable = await self._read_source()
-        await sinks
+        looks = (self._look_at(sink) for sink in self._sinks.values())
+        # Together, so that a cancelled pass leaves no look behind that still runs.
+        unreadable, *_ = await asyncio.gather(self._read_source(), *looks)
         now = self._clock.now()
         self.seen = replace(self.seen, looked_at=now.elapsed)
         best = policy.best_token(self.seen, now.elapsed)

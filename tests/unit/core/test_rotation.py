@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +14,9 @@ from rotator.core.observation import Surroundings
 from rotator.core.policy import Reason, Wait
 from rotator.core.rotation import Rotation
 from rotator.testing import FakeClock, MemoryEndpoint, MemorySink, MemorySource, RecordingJournal
+
+if TYPE_CHECKING:
+    from rotator.core.model import TokenRecord
 
 OPEN = Surroundings()
 
@@ -336,3 +341,29 @@ async def test_another_writers_token_that_lives_longer_is_adopted_h01(desk: Desk
     await desk.run(after=101)
     assert desk.journal.named("token.adopted")
     assert desk.held[0] == desk.held[1]
+
+
+async def test_r04_a_pass_that_is_cancelled_while_it_looks_leaves_nothing_running() -> None:
+    looking = asyncio.Event()
+
+    class SilentSink(MemorySink):
+        async def read(self) -> TokenRecord | None:
+            looking.set()
+            await asyncio.Event().wait()
+            return None
+
+    class SilentSource(MemorySource):
+        async def read(self) -> ClientCredentials:
+            await asyncio.Event().wait()
+            return await super().read()
+
+    clock = FakeClock()
+    spec = CredentialSpec("billing", "thx", ())
+    rotation = Rotation(spec, SilentSource(), MemoryEndpoint(clock), [SilentSink()], clock, RecordingJournal())
+    others = asyncio.all_tasks()
+    work = asyncio.create_task(rotation.run(OPEN))
+    await looking.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert asyncio.all_tasks() == others
