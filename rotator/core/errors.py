@@ -50,6 +50,18 @@ class Code(Enum):
         "Vault refused the login itself.",
         "Put a valid token, role id or secret id into the file that vault.auth names; no restart is needed.",
     )
+    VAULT_WRAP_SPENT = (
+        "vault_wrap_spent",
+        False,
+        (
+            "The response-wrapped secret id cannot be unwrapped: the wrapping token was used before, has expired, or "
+            "was replaced. If this rotator has not used it in an earlier run, it may have been intercepted."
+        ),
+        (
+            "See in Vault's audit log who called sys/wrapping/unwrap, and destroy that secret id by its accessor; "
+            "then deliver a newly wrapped one to the file. No restart is needed."
+        ),
+    )
     VAULT_DENIED = (
         "vault_denied",
         False,

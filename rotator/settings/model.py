@@ -60,6 +60,9 @@ class AppRoleAuth(Section):
     role_id_file: File | None = Field(None, description="File that holds the role id.")
     role_id: PlainText | None = Field(None, description="The role id itself, which is no secret; or role_id_file.")
     secret_id_file: File = Field(description="File that holds the secret id; read at every login.")
+    secret_id_wrapped: bool = Field(
+        False, description="The file holds a response-wrapping token, from which the secret id is unwrapped once."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> AppRoleAuth:

@@ -17,6 +17,7 @@ from rotator.operate.logs import LogSettings
 from rotator.settings import model
 from rotator.vault.auth import AppRoleLogin, TokenLogin
 from rotator.vault.session import VaultSettings
+from rotator.vault.wrapping import WrappedSecretId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,8 @@ def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
     auth = loaded.settings.vault.auth
     if isinstance(auth, model.AppRoleAuth):
         role_id = Secret(auth.role_id) if auth.role_id is not None else loaded.secret_files[_given(auth.role_id_file)]
-        return AppRoleLogin(role_id, loaded.secret_files[auth.secret_id_file], auth.mount)
+        file = loaded.secret_files[auth.secret_id_file]
+        return AppRoleLogin(role_id, WrappedSecretId(file) if auth.secret_id_wrapped else file, auth.mount)
     if auth.token_file is not None:
         return TokenLogin(loaded.secret_files[auth.token_file])
     name = str(auth.token_env)

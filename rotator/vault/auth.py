@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from rotator.core.errors import Code, RotationError, whence
+from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault.answers import CasMismatchError, ForbiddenError, NotFoundError, malformed
+from rotator.vault.inputs import fetch, origin, refused, stamp
+from rotator.vault.wrapping import WrappedSecretId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rotator.vault.answers import Document
-
-SecretInput: TypeAlias = "Secret | Path | Callable[[], Secret]"
-"""A secret handed in, a file that holds nothing else, or a function that fetches it."""
+    from rotator.vault.inputs import SecretInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class TokenLogin:
         try:
             document = await connect(token).auth.token.lookup_self()
         except ForbiddenError:
-            raise _refused(f"Vault does not accept the token {origin(self.token)}") from None
+            raise refused(f"Vault does not accept the token {origin(self.token)}") from None
         return lookup_lease(token, document)
 
 
@@ -92,76 +91,38 @@ class AppRoleLogin:
     owns_token: ClassVar[bool] = True
 
     role_id: SecretInput
-    secret_id: SecretInput
+    secret_id: SecretInput | WrappedSecretId
     mount: str = "approle"
 
     def stamp(self) -> object:
         """See `Login`."""
-        return stamp(self.role_id), stamp(self.secret_id)
+        return stamp(self.role_id), stamp(self._secret_input)
 
     async def login(self, connect: Callable[[Secret | None], Any]) -> Lease:
         """Trade role id and secret id for a token. See `Login`."""
         role_id = fetch(self.role_id, "the role id")
-        secret_id = fetch(self.secret_id, "the secret id")
+        secret_id = await self._fetch_secret_id(connect)
         try:
             document = await connect(None).auth.approle.login(
                 role_id.reveal(), secret_id.reveal(), use_token=False, mount_point=self.mount
             )
         except RotationError as error:
-            where = f"role id {origin(self.role_id)}, secret id {origin(self.secret_id)}"
+            where = f"role id {origin(self.role_id)}, secret id {origin(self._secret_input)}"
             raise _as_login_error(error, f"AppRole login at {self.mount!r}; {where}") from None
         return auth_lease(document)
+
+    @property
+    def _secret_input(self) -> SecretInput:
+        return self.secret_id.token if isinstance(self.secret_id, WrappedSecretId) else self.secret_id
+
+    async def _fetch_secret_id(self, connect: Callable[[Secret | None], Any]) -> Secret:
+        if isinstance(self.secret_id, WrappedSecretId):
+            return await self.secret_id.fetch(connect, self.mount)
+        return fetch(self.secret_id, "the secret id")
 
 
 METHODS: Mapping[str, type[Login]] = {method.kind: method for method in (TokenLogin, AppRoleLogin)}
 """Every login method, by the name that `vault.auth.method` gives it."""
-
-
-def fetch(source: SecretInput, what: str) -> Secret:
-    """The secret, read now; surrounding white space of a file is no part of it.
-
-    Raises:
-        RotationError: VAULT_LOGIN_REFUSED when the file cannot be read, is empty, or is no single line of text.
-    """
-    if isinstance(source, Secret):
-        return source
-    if not isinstance(source, Path):
-        return _fetched(source, what)
-    try:
-        text = source.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise _refused(f"{what} cannot be read from {source}: {type(error).__name__}") from None
-    except UnicodeDecodeError:
-        raise _refused(f"{source} holds bytes that are no UTF-8, wanted {what} and nothing else") from None
-    if not text or not text.isprintable():
-        found = "nothing" if not text else "several lines or control characters"
-        raise _refused(f"{source} holds {found}, wanted {what} and nothing else")
-    return Secret(text)
-
-
-def _fetched(source: Callable[[], Secret], what: str) -> Secret:
-    try:
-        return source()
-    except RotationError:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever it was, its text may hold the secret
-        raise _refused(f"{what} could not be fetched: {whence(error)}") from None
-
-
-def stamp(source: SecretInput) -> object:
-    """Changes when the file does; None for what is no file, or is not there."""
-    if not isinstance(source, Path):
-        return None
-    try:
-        status = source.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def origin(source: SecretInput) -> str:
-    """Where a secret comes from, for messages."""
-    return f"from {source}" if isinstance(source, Path) else "that was handed in"
 
 
 def auth_lease(document: Document) -> Lease:
@@ -201,8 +162,4 @@ def _seconds(ttl: int) -> float:
 def _as_login_error(error: RotationError, what: str) -> RotationError:
     """A login that Vault refuses is one whatever the status; a Vault that is away stays what it is."""
     refusal = isinstance(error, (ForbiddenError, NotFoundError, CasMismatchError)) or error.code is Code.VAULT_REFUSED
-    return _refused(f"{what}: {error.detail}") if refusal else error
-
-
-def _refused(detail: str) -> RotationError:
-    return RotationError(Code.VAULT_LOGIN_REFUSED, detail)
+    return refused(f"{what}: {error.detail}") if refusal else error

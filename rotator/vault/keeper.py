@@ -237,12 +237,12 @@ class Keeper:
 
     def _failed(self, error: RotationError, task: Task, started: float) -> None:
         self._failures += 1
-        self._refused = error.code is Code.VAULT_LOGIN_REFUSED
+        self._refused = error.code in pacing.REFUSALS
         self._not_before = started + pacing.wait_after(error, self._failures, str(self.generation))
         alive = self._lease is not None and self._now() < self._obtained + self._lease.ttl
         if alive and task is Task.RENEW:
             self._doubt = True  # a full disk refuses renewals and serves reads (V27): a probe tells
-        elif not (alive and error.code in {Code.VAULT_THROTTLED, Code.VAULT_LOGIN_REFUSED}):
+        elif not (alive and (self._refused or error.code is Code.VAULT_THROTTLED)):
             self._troubled(error)
         elif self._refused and self._failures == 1:
             self._tell_trouble("vault.denied", error, expires_at=self._dies())  # there is time to mend it

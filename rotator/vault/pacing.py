@@ -17,6 +17,9 @@ FLOOR, CAP = 1.0, 4.0
 """Seconds from the start of one attempt to the start of the next: a Vault that is back is seen within 5 s, because an
 attempt that finds nobody ends after 3 s (`transport.CONNECT_TIMEOUT`) and a success follows at once."""
 
+REFUSALS = frozenset({Code.VAULT_LOGIN_REFUSED, Code.VAULT_WRAP_SPENT})
+"""What a login fails with that only a person, or another secret, can mend."""
+
 SLOW_LANE = 60.0
 """Seconds between two logins that Vault refuses. Not less: servers lock a role out after some failures in a row. A
 replaced secret file ends the wait at once."""
@@ -36,7 +39,7 @@ def wait_after(error: RotationError, failures: int, salt: str) -> float:
         failures: How many have failed in a row, from 1.
         salt: What tells this daemon's waits from another's.
     """
-    if error.code is Code.VAULT_LOGIN_REFUSED:
+    if error.code in REFUSALS:
         return SLOW_LANE
     backoff = min(CAP, FLOOR * 2.0 ** min(failures - 1, 10))
     return max(FLOOR, backoff * (1 - SPREAD * share(f"{salt} {failures}")), error.retry_after or 0.0)

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
-from rotator.vault import auth, pacing
+from rotator.vault import auth, inputs, pacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_secret_file_that_holds_no_secret_is_refused_by_name(tmp_path: Path, c
     file = tmp_path / "secret-id"
     file.write_bytes(content)
     with pytest.raises(RotationError) as caught:
-        auth.fetch(file, "the secret id")
+        inputs.fetch(file, "the secret id")
     assert caught.value.code is Code.VAULT_LOGIN_REFUSED
     assert str(file) in caught.value.detail
     assert found in caught.value.detail
@@ -31,17 +31,17 @@ def test_a_secret_file_that_holds_no_secret_is_refused_by_name(tmp_path: Path, c
 
 def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RotationError, match=r"the role id cannot be read from .*/role-id: FileNotFoundError"):
-        auth.fetch(tmp_path / "role-id", "the role id")
+        inputs.fetch(tmp_path / "role-id", "the role id")
 
 
 def test_white_space_around_a_secret_in_a_file_is_no_part_of_it(tmp_path: Path) -> None:
     file = tmp_path / "secret-id"
     file.write_text(" s3cret\n")
-    assert auth.fetch(file, "the secret id").reveal() == "s3cret"
+    assert inputs.fetch(file, "the secret id").reveal() == "s3cret"
 
 
 def test_a_secret_may_be_fetched_by_a_function() -> None:
-    assert auth.fetch(lambda: Secret("from elsewhere"), "the secret id").reveal() == "from elsewhere"
+    assert inputs.fetch(lambda: Secret("from elsewhere"), "the secret id").reveal() == "from elsewhere"
 
 
 def test_a_function_that_fails_is_a_refused_login_and_its_text_stays_behind() -> None:
@@ -49,7 +49,7 @@ def test_a_function_that_fails_is_a_refused_login_and_its_text_stays_behind() ->
         raise ValueError("s.leaked")
 
     with pytest.raises(RotationError) as caught:
-        auth.fetch(fetch, "the secret id")
+        inputs.fetch(fetch, "the secret id")
     assert caught.value.code is Code.VAULT_LOGIN_REFUSED
     assert "leaked" not in str(caught.value)
 

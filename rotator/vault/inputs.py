@@ -1,0 +1,67 @@
+"""Secrets that logins are given: handed in, in a file, or behind a function. They are read anew at each login (V13)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from rotator.core.errors import Code, RotationError, whence
+from rotator.core.model import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SecretInput: TypeAlias = "Secret | Path | Callable[[], Secret]"
+"""A secret handed in, a file that holds nothing else, or a function that fetches it."""
+
+
+def fetch(source: SecretInput, what: str) -> Secret:
+    """The secret, read now; surrounding white space of a file is no part of it.
+
+    Raises:
+        RotationError: VAULT_LOGIN_REFUSED when the file cannot be read, is empty, or is no single line of text.
+    """
+    if isinstance(source, Secret):
+        return source
+    if not isinstance(source, Path):
+        return _fetched(source, what)
+    try:
+        text = source.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise refused(f"{what} cannot be read from {source}: {type(error).__name__}") from None
+    except UnicodeDecodeError:
+        raise refused(f"{source} holds bytes that are no UTF-8, wanted {what} and nothing else") from None
+    if not text or not text.isprintable():
+        found = "nothing" if not text else "several lines or control characters"
+        raise refused(f"{source} holds {found}, wanted {what} and nothing else")
+    return Secret(text)
+
+
+def _fetched(source: Callable[[], Secret], what: str) -> Secret:
+    try:
+        return source()
+    except RotationError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it was, its text may hold the secret
+        raise refused(f"{what} could not be fetched: {whence(error)}") from None
+
+
+def stamp(source: SecretInput) -> object:
+    """Changes when the file does; None for what is no file, or is not there."""
+    if not isinstance(source, Path):
+        return None
+    try:
+        status = source.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def origin(source: SecretInput) -> str:
+    """Where a secret comes from, for messages."""
+    return f"from {source}" if isinstance(source, Path) else "that was handed in"
+
+
+def refused(detail: str) -> RotationError:
+    """What is raised for a login that cannot succeed as it is configured."""
+    return RotationError(Code.VAULT_LOGIN_REFUSED, detail)
