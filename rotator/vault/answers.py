@@ -59,6 +59,7 @@ KNOWN = (
     ("invalid role id", "it does not know the role id"),
     ("invalid secret id", "the secret id is wrong, expired or used up"),
     ("source address", "this machine's address is not among those that the role or secret id is bound to"),
+    ("to versioned data", "the mount is being set up"),
     ("lease is not renewable", "the token cannot be renewed"),
     ("missing client token", "no token was sent"),
     ("sealed", "it is sealed"),
@@ -103,7 +104,8 @@ def read(request: str, answer: Answer) -> Document:
         ForbiddenError: 403.
         NotFoundError: 404 without a document.
         CasMismatchError: 400 because the version is another one.
-        RotationError: VAULT_THROTTLED, VAULT_REDIRECTED, VAULT_REFUSED, VAULT_MALFORMED.
+        RotationError: VAULT_THROTTLED, VAULT_REDIRECTED, VAULT_REFUSED, VAULT_MALFORMED; VAULT_UNAVAILABLE while a new
+            KV v2 mount is being set up, which a standby may tell a while after the leader has done it.
     """
     status = answer.status
     if status == 204:
@@ -151,6 +153,7 @@ def _error(request: str, answer: Answer) -> RotationError:
         (status == 429, RotationError(Code.VAULT_THROTTLED, f"{told}: over a rate limit", retry_after=wait)),
         (status == 404, NotFoundError(Code.SECRET_MISSING, f"{told}: there is nothing at this path")),
         (status == 403 or phrase == "missing client token", ForbiddenError(Code.VAULT_DENIED, because)),
+        (phrase == "to versioned data", RotationError(Code.VAULT_UNAVAILABLE, because)),
         (mismatch, CasMismatchError(Code.SINK_CONFLICT, f"{told}: the current version is another one")),
         (400 <= status < 500, RotationError(Code.VAULT_REFUSED, because)),
         (True, malformed(f"{told}, a status that Vault does not use")),
