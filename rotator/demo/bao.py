@@ -137,11 +137,27 @@ class BaoServer(Administrator):
         Raises:
             BaoError: It is running already, ends at once, or is not active in time; the text ends with its last words.
         """
+        await self.listen()
+        await self.open()
+
+    async def listen(self) -> None:
+        """Start it, and return when it listens: not initialised for the first time, sealed for a further one.
+
+        Raises:
+            BaoError: It is running already, or ends at once; the text ends with its last words.
+        """
         if self._child is not None:
             raise BaoError(f"the OpenBao server at {self.address} is running already; stop it first")
         if self._home is None:
             self._home = Path(tempfile.mkdtemp(prefix="rotator-bao-"))
-        await self._listen()
+        await self._run()
+
+    async def open(self) -> None:
+        """Initialise it, unless that was done before; unseal it, and return when it is active.
+
+        Raises:
+            BaoError: It refused, or is not active in time.
+        """
         if not (await self.request("GET", "sys/init"))["initialized"]:
             await (self._initialise() if self._joins is None else self._join(self._joins))
         await self.unseal()
@@ -225,7 +241,7 @@ class BaoServer(Administrator):
     def _signal(self, number: signal.Signals) -> None:
         os.kill(self._process(), number)
 
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         """Run the program until it listens, by its own word: the port alone may be somebody else's."""
         bao = self._binary or find_bao()
         candidates = ports.to_try(self._port)
