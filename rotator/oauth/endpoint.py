@@ -15,13 +15,13 @@ from yarl import URL
 
 from rotator import __version__
 from rotator.core.errors import Code, RotationError, whence
-from rotator.oauth.answer import Answer, Expectations, read_answer
+from rotator.oauth.answer import LONGEST_TOKEN, Answer, Expectations, read_answer
 from rotator.oauth.request import GrantParameters, TokenRequest, token_request
 from rotator.oauth.retry_after import retry_after
 from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
 from rotator.wire.resolver import system_lookup
-from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
+from rotator.wire.session import TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from rotator.oauth.request import BasicEncoding
     from rotator.wire.addresses import Network
     from rotator.wire.resolver import Lookup
+
+
+LARGEST_ANSWER = 2 * LONGEST_TOKEN
+"""Bytes of an answer, once decoded. Small JSON values take twenty times their size when they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Provider:
             ssl=trust,
             trace_request_ctx=used,
         ) as response:
-            body = await read_body(response)
+            body = await read_body(response, LARGEST_ANSWER)
             wait = retry_after(response.headers.get("Retry-After"), self._clock.now().wall)
             return Answer(response.status, body, self._where, wait)
 
@@ -137,7 +141,7 @@ class Provider:
         where = self._where
         match error:
             case TooLargeError():
-                return RotationError(Code.ANSWER_TOO_LARGE, f"{where} answered with more than {MAX_BODY} bytes")
+                return RotationError(Code.ANSWER_TOO_LARGE, f"{where} answered with more than {LARGEST_ANSWER} bytes")
             case UndecodableError():
                 return RotationError(Code.ANSWER_NOT_JSON, f"{where} answered in an encoding nobody asked for")
             case UnusableCAFileError():

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 MAX_BODY = 1 << 20
 """Bytes of a body, once decoded; what we ask for is far smaller."""
 
+RECEIVE_BUFFER = 32 << 10
+"""Bytes that the other side may send before we have looked at what came. They are read, and parsed, in one go."""
+
 _WBITS = zlib.MAX_WBITS | 32
 """zlib's "find out yourself": gzip (RFC 1952) or zlib (RFC 1950), which is what `deflate` means in HTTP."""
 
 
 class TooLargeError(Exception):
-    """A body is larger than `MAX_BODY`."""
+    """A body is larger than it may be."""
 
 
 class UndecodableError(Exception):
@@ -54,6 +57,7 @@ def open_session(
 
     def open_socket(where: AddrInfoType) -> socket.socket:
         opened = reach.open_socket(where)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(connect_timeout * 1000))
         return opened
 
@@ -68,34 +72,38 @@ def open_session(
     )
 
 
-async def read_body(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, most: int = MAX_BODY) -> bytes:
     """The decoded body. We ask for no content coding; servers that compress all the same are read, within bounds.
 
+    Args:
+        response: The answer.
+        most: Bytes that it may have.
+
     Raises:
-        TooLargeError: More than `MAX_BODY`, before or after decoding; the connection is closed.
+        TooLargeError: More than `most`, before or after decoding; the connection is closed.
         UndecodableError: An unknown content coding, or broken data.
     """
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             response.close()
             raise TooLargeError
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in {"gzip", "x-gzip", "deflate"}:
-        return _inflate(body)
+        return _inflate(body, most)
     if coding not in {"", "identity"}:
         raise UndecodableError
     return bytes(body)
 
 
-def _inflate(body: bytes | bytearray) -> bytes:
+def _inflate(body: bytes | bytearray, most: int) -> bytes:
     stream = zlib.decompressobj(_WBITS)
     try:
-        decoded = stream.decompress(body, MAX_BODY + 1)
+        decoded = stream.decompress(body, most + 1)
     except zlib.error:
         raise UndecodableError from None
-    if len(decoded) > MAX_BODY:
+    if len(decoded) > most:
         raise TooLargeError
     if not stream.eof:
         raise UndecodableError

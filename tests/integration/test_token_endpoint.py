@@ -16,7 +16,7 @@ from rotator.core.model import CredentialSpec
 from rotator.core.observation import Surroundings
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import LARGEST_ANSWER, EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
 from tests.support.hostile_provider import (
     GOOD,
@@ -166,6 +166,17 @@ async def test_a_gzip_bomb_costs_little_memory_p38() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 5 << 20
+
+
+def padded(size: int) -> bytes:
+    """A good answer of so many bytes."""
+    return GOOD + b" " * (size - len(GOOD))
+
+
+async def test_an_answer_of_128_kib_is_read_and_none_that_is_larger_p39() -> None:
+    async with hostile(answering(response(padded(LARGEST_ANSWER)))) as url:
+        assert (await mint(url)).lifetime == 600.0
+    assert (await refusal(answering(response(padded(LARGEST_ANSWER + 1))))).code is Code.ANSWER_TOO_LARGE
 
 
 async def test_compressed_answers_of_a_server_that_was_not_asked_for_them_are_read() -> None:
