@@ -11,48 +11,13 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.observation import Surroundings
-from rotator.core.policy import Reason, Wait
+from rotator.core.policy import Reason
 from rotator.core.rotation import Rotation
 from rotator.testing import FakeClock, MemoryEndpoint, MemorySink, MemorySource, RecordingJournal
+from tests.unit.core.desk import OPEN, Desk
 
 if TYPE_CHECKING:
     from rotator.core.model import TokenRecord
-
-OPEN = Surroundings()
-
-
-class Desk:
-    """A rotation with everything around it, and a clock to turn."""
-
-    def __init__(self, *, sinks: int = 2, accepts: set[str] | None = None) -> None:
-        self.clock = FakeClock()
-        self.source = MemorySource()
-        self.endpoint = MemoryEndpoint(self.clock, accepts=accepts)
-        self.sinks = [MemorySink(f"memory:{number}") for number in range(sinks)]
-        self.restart()
-
-    def restart(self) -> None:
-        """Forget everything but what the sinks hold."""
-        self.journal = RecordingJournal()
-        spec = CredentialSpec("billing", "thx", ())
-        self.rotation = Rotation(spec, self.source, self.endpoint, self.sinks, self.clock, self.journal)
-
-    async def run(self, after: float = 0.0, around: Surroundings = OPEN) -> Wait:
-        self.clock.advance(after)
-        return await self.rotation.run(around)
-
-    @property
-    def events(self) -> list[str]:
-        return [name for name, _ in self.journal.events]
-
-    @property
-    def held(self) -> list[str | None]:
-        return [sink.record.access_token.reveal() if sink.record else None for sink in self.sinks]
-
-
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
 
 
 async def test_a_token_is_minted_once_and_delivered_to_every_sink(desk: Desk) -> None:
