@@ -69,15 +69,15 @@ def trial(seed: int, credentials: int = CREDENTIALS) -> Recovery:
     first = list({by: at for at, by in reversed(served)}.items())
     first.sort(key=lambda entry: entry[1])
     delays = [at - back - number / RATE for number, (_, at) in enumerate(first)]
-    return Recovery(delays, requests.peak(), _out_of_order(history, first, back))
+    return Recovery(delays, requests.peak(), out_of_order(history, first, back))
 
 
-def _out_of_order(history: History, served: list[tuple[int, float]], back: float) -> int:
-    """How many were served after one whose token had ended later."""
+def out_of_order(history: History, served: list[tuple[int, float]], back: float, grain: float = 0.0) -> int:
+    """How many were served after one whose token had ended later, by more than `grain` seconds."""
     latest, overtaken = (float("-inf"), float("-inf")), 0
     for by, at in served:
         timeline = history.timelines[f"vault:{by}"]
         ended = max(expires for expires, came in zip(timeline.expires, timeline.at, strict=True) if came < back)
-        overtaken += ended < latest[0] and at > latest[1] + SIMULTANEOUS
+        overtaken += ended < latest[0] - grain and at > latest[1] + SIMULTANEOUS
         latest = max(latest, (ended, at))
     return overtaken

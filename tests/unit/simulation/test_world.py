@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from rotator.simulation.invariants import broken
@@ -10,6 +12,9 @@ from rotator.simulation.world import simulate
 from tests.reliability import availability, outages, recovery
 from tests.reliability.simulated import one_provider
 from tests.support import weather
+
+if TYPE_CHECKING:
+    from rotator.simulation.history import History
 
 HOUR = 3600.0
 
@@ -95,3 +100,35 @@ def test_a_throttling_provider_is_not_asked_again_before_its_time_p10() -> None:
     refused = [at for at, granted in zip(requests.at, requests.granted, strict=True) if not granted]
     assert refused
     assert requests.count(refused[0] + 1.0, refused[0] + 60.0) == 0
+
+
+def tokens_between(history: History, start: float, end: float) -> list[list[float]]:
+    return [[at for at in line.at if start <= at < end] for line in history.timelines.values()]
+
+
+def test_n09_a_provider_that_flaps_every_second_for_an_hour_leaves_no_gap_and_no_storm() -> None:
+    spells = tuple(Spell(1800.0 + 2 * second, 1801.0 + 2 * second) for second in range(1800))
+    history = simulate(one_provider(20), Weather(7200.0, {"thx": spells}), 1)
+    assert all(line.gaps(7200.0) == [] for line in history.timelines.values())
+    assert history.requests["thx"].count(1800.0, 5400.0) <= 4 * sum(map(len, tokens_between(history, 1800.0, 5400.0)))
+
+
+def test_n08_an_outage_of_one_provider_costs_the_credentials_of_another_nothing() -> None:
+    two = weather.plant(10, {"a": 600.0, "b": 600.0}, recheck_interval=60.0)
+    history = simulate(two, Weather(5400.0, {"a": (Spell(1800.0, 3600.0, Trouble.SILENT),)}), 1)
+    alone = simulate(two, Weather(5400.0), 1)
+    assert len(history.requests["b"].at) == len(alone.requests["b"].at)
+    assert [history.timelines[f"vault:{number}"].gaps(5400.0) for number in range(1, 10, 2)] == [[]] * 5
+
+
+def test_r03_after_a_long_time_down_those_whose_tokens_ended_first_are_served_first_within_the_rate() -> None:
+    down = Weather(4200.0, shocks=(Shock(1800.0, Blow.RESTART, 1800.0),))
+    history = simulate(one_provider(100), down, 1)
+    requests = history.requests["thx"]
+    served = [(at, by) for at, by in zip(requests.at, requests.by, strict=True) if at > 3600.0][:100]
+    assert len({by for _, by in served}) == 100
+    # What is asked for in the first second is asked for before every sink has been looked at. Records have no fractions.
+    ordered = [(by, at) for at, by in served if at > 3601.0]
+    assert len(ordered) > 50
+    assert recovery.out_of_order(history, ordered, 3600.0, grain=1.0) == 0
+    assert requests.peak(3600.0) <= 20
