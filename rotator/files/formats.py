@@ -1,7 +1,8 @@
 """What a token file looks like: one row per format. No I/O.
 
 * `raw`: the token and nothing else, no line end.
-* `json`: the record's fields, under the consumers' names, as one line.
+* `json`: the record's fields, under the consumers' names, as one line; and `refresh_after`, for consumers that keep
+  what they have read (F18): from then on they look again, once a minute, until they find another token.
 * `header`: `Authorization: Bearer …` and a line end, as `curl -H @FILE` takes it.
 * `env`: `NAME_ACCESS_TOKEN=…` and a line end, for `. FILE` in a shell, systemd's `EnvironmentFile=` and Docker's
   `--env-file`. Docker takes quotes for a part of the value, so there are none: no character of a bearer token means
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret, TokenRecord
+from rotator.core.model import EARLIEST_RENEWAL, Secret, TokenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,13 @@ def _render_json(record: TokenRecord, layout: Layout) -> bytes:
     document = record.fields()
     kept = {name: value for name, value in document.items() if name not in layout.fields.values()}
     renamed = {theirs: document[ours] for theirs, ours in layout.fields.items()}
-    return json.dumps(renamed | kept).encode() + b"\n"
+    return json.dumps({"refresh_after": _refresh_after(record), **renamed, **kept}).encode() + b"\n"
+
+
+def _refresh_after(record: TokenRecord) -> str:
+    """When a consumer has reason to look again: no token is replaced much before, unless its credentials change."""
+    moment = record.issued_at + (record.expires_at - record.issued_at) * EARLIEST_RENEWAL
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _extract_json(content: bytes, layout: Layout) -> TokenRecord | None:

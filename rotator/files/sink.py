@@ -67,7 +67,7 @@ class FileSink:
         self._state = state
         self._fs = fs
         self._lane = Lane(self.name, deadline)
-        self._swept = False
+        self._resolved: writer.Access | None = None
 
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`.
@@ -97,16 +97,15 @@ class FileSink:
         await self._lane.run(self._check)
 
     def _read(self) -> TokenRecord | None:
-        access = self._settings.access()
+        access = self._access()
         with opened(self._path.parent, self._fs) as directory:
             held = self._look(directory, access)
         return held.record if held.as_configured else None
 
     def _write(self, record: TokenRecord) -> TokenRecord:
-        access = self._settings.access()
+        access = self._access()
         content = self._format.render(record, self._layout)
         with opened(self._path.parent, self._fs) as directory:
-            self._sweep(directory)
             held = self._look(directory, access)
             if held.record is not None and held.record.stays_before(record):
                 if held.as_configured:
@@ -129,16 +128,18 @@ class FileSink:
             raise trouble
 
     def _check(self) -> None:
-        access = self._settings.access()
+        access = self._access()
         with opened(self._path.parent, self._fs) as directory:
-            self._sweep(directory)
+            writer.sweep(directory, self._path.name)
             self._look(directory, access)
             writer.probe(directory, self._path.name, access)
         if not self._format.carries_all:
             self._state.check(self._path)
 
-    def _sweep(self, directory: Directory) -> None:
-        self._swept = self._swept or writer.sweep(directory, self._path.name)
+    def _access(self) -> writer.Access:
+        """Looked up once: a directory service that is away at three at night keeps no token from its file (F14)."""
+        self._resolved = self._resolved or self._settings.access()
+        return self._resolved
 
     def _look(self, directory: Directory, access: writer.Access) -> _Held:
         found = writer.read(directory, self._path.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -72,10 +71,6 @@ class FileSystem:
     def listdir(self, fd: int) -> list[str]:
         """The names in an open directory."""
         return os.listdir(fd)
-
-    def flock(self, fd: int, operation: int) -> None:
-        """Lock or unlock, among processes that ask."""
-        fcntl.flock(fd, operation)
 
     def mkdir(self, path: Path, mode: int) -> None:
         """Make a directory."""

@@ -4,13 +4,15 @@ The new content goes into a temporary file of the same directory (so that no ren
 is nobody else's (F10) and gets its owner and then its mode before it gets its name (F13, F14). The content is on the
 disk before the name is, and the name before the call returns (F05, F19). Whatever fails, the temporary file goes and
 the old one stays. A process that is killed leaves its temporary file behind; `sweep` finds it by its name (F02, F03).
+Nothing tells such a file from one that another rotator is writing this very moment, and no lock does so surely: a
+stranger may hold it, some file systems have none, and a file is there before its lock is. So a sweep takes both, and
+who misses his file when he is about to rename it writes another one.
 
 A hard link is replaced like any file: its other names keep the old content, and nothing is written through it (F12).
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -29,7 +31,7 @@ RANDOM_DIGITS = 8
 """Hex digits that nobody guesses; in the temporary file's name."""
 
 TRIES = 8
-"""How often one content is written when rotators that start just then sweep its temporary file away, one each."""
+"""How often one content is written while its temporary file is swept away; every start of a rotator sweeps once."""
 
 MAX_SIZE = 1 << 20
 """Bytes. What is larger is no token file, and is not read to its end."""
@@ -113,10 +115,14 @@ def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
     """
     with translated(f"writing {at.path / name}"):
         _is_plain(at, name)
-        for _ in range(TRIES - 1):
-            with suppress(FileNotFoundError):
-                return _replace(at, name, content, access)
-        return _replace(at, name, content, access)
+        for _ in range(TRIES):
+            if _replace(at, name, content, access):
+                return
+    raise RotationError(
+        Code.FILE_IO,
+        f"somebody removed each of {TRIES} temporary files for {at.path / name} before it could get its name; wanted "
+        "them left alone: see what cleans up there",
+    )
 
 
 def probe(at: Directory, name: str, access: Access) -> None:
@@ -137,29 +143,21 @@ def probe(at: Directory, name: str, access: Access) -> None:
             _discard(at, temporary)
 
 
-def sweep(at: Directory, name: str) -> bool:
-    """Remove what killed processes left behind of `name`; False if somebody writes in the directory just now.
+def sweep(at: Directory, name: str) -> None:
+    """Remove what killed processes left behind of `name`.
 
     Raises:
         RotationError: FILE_* when the directory cannot be listed.
     """
+    stale = re.compile(rf"\.{re.escape(name)}\.rotator-[0-9a-f]{{{RANDOM_DIGITS}}}")
     with translated(f"looking for left-over files in {at.path}"):
-        try:
-            at.fs.flock(at.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass  # no locks there: at worst, another rotator's write loses its temporary file and makes it again
-        stale = re.compile(rf"\.{re.escape(name)}\.rotator-[0-9a-f]{{{RANDOM_DIGITS}}}")
         for found in at.fs.listdir(at.fd):
             if stale.fullmatch(found):
                 _discard(at, found)
-    return True
 
 
-def _replace(at: Directory, name: str, content: bytes, access: Access) -> None:
-    """Write once. FileNotFoundError means that the temporary file was swept away, or that the directory was removed."""
-    _spare_from_sweeping(at)
+def _replace(at: Directory, name: str, content: bytes, access: Access) -> bool:
+    """Write once; False when the temporary file was gone before it could get its name."""
     temporary, fd = _create(at, name)
     try:
         try:
@@ -169,20 +167,14 @@ def _replace(at: Directory, name: str, content: bytes, access: Access) -> None:
         finally:
             at.fs.close(fd)
         at.fs.rename(temporary, name, dir_fd=at.fd)
+    except FileNotFoundError:  # only a rename looks for a name here
+        _discard(at, temporary)
+        return False
     except BaseException:
         _discard(at, temporary)
         raise
     at.fs.fsync(at.fd)
-
-
-def _spare_from_sweeping(at: Directory) -> None:
-    """Tell sweepers of this directory that somebody writes, until it is closed.
-
-    A lock that cannot be had stops no write: a stranger may hold it, and a sweeper that holds it just now costs at most
-    a second try.
-    """
-    with suppress(OSError):
-        at.fs.flock(at.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return True
 
 
 def _create(at: Directory, name: str) -> tuple[str, int]:

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.errors import Code, RotationError
+from rotator.files.options import FileSinkSettings
+from rotator.files.sink import FileSink
+from rotator.files.state import StateDirectory
 from rotator.files.system import SYSTEM
+from rotator.files.writer import Access
 from tests.integration.files.harness import NAME, Intercepted, inodes, record, sink
 
 if TYPE_CHECKING:
@@ -80,6 +84,20 @@ async def test_f14_an_unknown_owner_or_group_is_told_by_the_check(tmp_path: Path
         await sink(tmp_path, "raw", SYSTEM, **{key: "no-such-name"}).check()
     assert caught.value.code is Code.FILE_OWNER
     assert f"there is no {kind} 'no-such-name'" in caught.value.detail
+
+
+async def test_f14_a_directory_service_that_goes_away_later_keeps_no_token_from_its_file(tmp_path: Path) -> None:
+    answers = [Access(0o600)]
+
+    class AnsweredOnce(FileSinkSettings):
+        def access(self) -> Access:
+            return answers.pop()
+
+    target = FileSink(AnsweredOnce(tmp_path / NAME, "json"), "billing", StateDirectory(tmp_path / "state"))
+    await target.check()
+    await target.write(record())
+    assert await target.read() == record()
+    assert answers == []
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o400, 0o660])

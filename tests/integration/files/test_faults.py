@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import sys
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.files.formats import FORMATS, Layout
 from rotator.files.system import FileSystem
+from rotator.files.writer import TRIES
 from tests.integration.files.harness import NAME, Intercepted, failing, inodes, left_over, record, run, sink
 
 OLD, NEW = record("old"), record("new", 700)
@@ -80,7 +82,7 @@ async def test_whichever_call_fails_old_or_new_is_there_whole_and_nothing_is_lef
     assert open_descriptors() == descriptors
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", ["raw", "json"], ids=["with a state beside it", "by itself"])
 async def test_f02_f03_r01_killed_before_any_call_old_or_new_is_there_whole_and_the_rest_is_swept(
     tmp_path: Path, kind: str
 ) -> None:
@@ -105,7 +107,7 @@ async def test_f02_f03_r01_killed_before_any_call_old_or_new_is_there_whole_and_
         ("fsync", errno.EIO, Code.FILE_IO),
         ("rename", errno.EROFS, Code.FILE_READ_ONLY),
         ("rename", errno.EPERM, Code.FILE_DENIED),
-        ("rename", errno.ENOENT, Code.FILE_DIRECTORY_MISSING),
+        ("open", errno.ENOENT, Code.FILE_DIRECTORY_MISSING),
         ("open", errno.EACCES, Code.FILE_DENIED),
         ("open", errno.EMFILE, Code.FILE_IO),
         ("lstat", errno.ESTALE, Code.FILE_IO),
@@ -165,29 +167,72 @@ async def test_f03_temporary_files_of_other_targets_are_not_swept(tmp_path: Path
     assert inodes(tmp_path / "out").keys() == {tmp_path / "out" / name for name in others}
 
 
-async def test_f03_a_sweep_spares_the_temporary_file_that_another_rotator_is_writing(tmp_path: Path) -> None:
-    def other_rotator_starts(_: int, name: str) -> None:
+@pytest.mark.parametrize("kind", ["raw", "json"])
+async def test_f03_a_rotator_that_starts_at_any_moment_of_a_write_costs_it_nothing(tmp_path: Path, kind: str) -> None:
+    for at in count():
+        place = tmp_path / str(at)
+        place.mkdir()
+
+        def another_starts(call: int, _: str, place: Path = place, at: int = at) -> None:
+            if call == at:
+                asyncio.run(sink(place, kind).check())
+
+        fs = Intercepted(before=another_starts)
+        await sink(place, kind, fs).write(NEW)
+        assert await sink(place, kind).read() == NEW
+        assert left_over(place) == []
+        if at >= len(fs.made):
+            break
+    assert at > 20
+
+
+async def test_f03_who_removes_every_temporary_file_is_told_of_and_the_old_file_stays(tmp_path: Path) -> None:
+    removed: list[Path] = []
+
+    def clean_up(_: int, name: str) -> None:
         if name == "rename":
-            asyncio.run(sink(tmp_path, "json").check())
+            removed.extend(tmp_path.glob(f"out/.{NAME}.rotator-*"))
+            removed[-1].unlink()
 
-    target = sink(tmp_path, "json", Intercepted(before=other_rotator_starts))
-    await target.write(OLD)
-    await target.write(NEW)
-    assert await sink(tmp_path, "json").read() == NEW
+    await sink(tmp_path, "json").write(OLD)
+    with pytest.raises(RotationError, match="see what cleans up there") as caught:
+        await sink(tmp_path, "json", Intercepted(before=clean_up)).write(NEW)
+    assert caught.value.code is Code.FILE_IO
+    assert len(set(removed)) == TRIES
+    assert await sink(tmp_path, "json").read() == OLD
 
 
-async def test_f03_a_write_whose_temporary_file_another_rotator_swept_away_is_made_again(tmp_path: Path) -> None:
-    """Who starts while another sweeps does not get the lock that would have spared its file."""
-    swept: list[Path] = []
+async def test_f07_a_directory_that_is_removed_in_the_middle_of_a_write_is_missing(tmp_path: Path) -> None:
+    def remove(_: int, name: str) -> None:
+        if name == "rename":
+            shutil.rmtree(tmp_path / "out")
 
-    def another_sweeps_without_a_lock(_: int, name: str) -> None:
-        if name == "rename" and len(swept) < 3:
-            swept.extend(tmp_path.glob(f"out/.{NAME}.rotator-*"))
-            swept[-1].unlink()
+    with pytest.raises(RotationError) as caught:
+        await sink(tmp_path, "json", Intercepted(before=remove)).write(NEW)
+    assert caught.value.code is Code.FILE_DIRECTORY_MISSING
 
-    await sink(tmp_path, "json", Intercepted(before=another_sweeps_without_a_lock)).write(NEW)
-    assert len(swept) == 3
-    assert await sink(tmp_path, "json").read() == NEW
+
+async def test_f16_a_json_file_is_token_and_dates_in_one_and_gets_its_name_by_one_rename(tmp_path: Path) -> None:
+    fs = Intercepted()
+    await sink(tmp_path, "json", fs).write(NEW)
+    assert fs.made.count("rename") == 1
+    assert FORMATS["json"].extract((tmp_path / "out" / NAME).read_bytes(), Layout("billing")) == NEW
+    assert inodes(tmp_path).keys() == {tmp_path / "out", tmp_path / "out" / NAME}
+
+
+@pytest.mark.parametrize("kind", ["raw", "header", "env"])
+async def test_f16_a_state_that_is_kept_beside_a_file_describes_it_at_every_moment_of_a_write(
+    tmp_path: Path, kind: str
+) -> None:
+    await sink(tmp_path, kind).write(OLD)
+    held: list[object] = []
+
+    def look(_: int, __: str) -> None:
+        held.append(asyncio.run(sink(tmp_path, kind).read()))
+
+    await sink(tmp_path, kind, Intercepted(after=look)).write(NEW)
+    assert set(held) == {OLD, NEW}
+    assert held == sorted(held, key=(OLD, NEW).index)
 
 
 async def test_f10_a_temporary_file_that_a_stranger_made_first_is_not_written_to(tmp_path: Path) -> None:

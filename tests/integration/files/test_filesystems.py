@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import subprocess
+import tempfile
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -92,6 +93,15 @@ async def test_f06_on_a_read_only_file_system_the_old_file_stays_until_it_is_wri
         assert caught.value.code is Code.FILE_READ_ONLY
     assert await target.read() == record("old")
     run("mount", "-o", "remount,rw", small)
+    await target.write(record("new", 700))
+    assert await target.read() == record("new", 700)
+
+
+async def test_f15_a_file_on_a_file_system_of_its_own_gets_its_name_there(tmp_path: Path, small: Path) -> None:
+    """A rename from anywhere else, the state's file system or TMPDIR, would be EXDEV."""
+    target = sink(tmp_path)
+    assert os.stat(small).st_dev not in {os.stat(path).st_dev for path in (tmp_path, tempfile.gettempdir())}  # noqa: PTH116  nothing waits
+    await target.write(record("old"))
     await target.write(record("new", 700))
     assert await target.read() == record("new", 700)
 

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret, TokenRecord, fingerprint
+from rotator.core.model import CredentialSpec, Moment, Secret, TokenRecord, fingerprint
+from rotator.core.policy import renewal_due
 from rotator.files.formats import FORMATS, Layout, is_ours, variable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,7 +44,29 @@ def test_a_json_file_is_the_record_on_one_line() -> None:
     content = FORMATS["json"].render(record(), Layout("billing"))
     assert content.endswith(b"}\n")
     assert content.count(b"\n") == 1
-    assert json.loads(content) == record().fields()
+    assert json.loads(content) == {**record().fields(), "refresh_after": "2026-01-01T00:05:00Z"}
+
+
+def test_f18_a_json_file_says_from_when_on_a_reader_that_keeps_it_has_to_look_again() -> None:
+    """Never before the token's successor may be there, and always while it still has life for many looks."""
+    document = json.loads(FORMATS["json"].render(record(), Layout("billing")))
+    token = record().token(Moment(NOW, 0.0))
+    spec = CredentialSpec("billing", "thx", ())
+    after = datetime.fromisoformat(document["refresh_after"])
+    assert renewal_due(spec, token) <= (after - NOW).total_seconds()
+    assert datetime.fromisoformat(document["expires_at"]) - after >= timedelta(seconds=300)
+
+
+def test_f18_a_json_file_without_that_date_is_still_known() -> None:
+    content = json.dumps(record().fields()).encode()
+    assert FORMATS["json"].extract(content, Layout("billing")) == record()
+
+
+def test_f18_a_consumers_own_name_for_a_field_comes_first() -> None:
+    layout = Layout("billing", {"refresh_after": "expires_at"})
+    document = json.loads(FORMATS["json"].render(record(), layout))
+    assert document["refresh_after"] == "2026-01-01T00:10:00Z"
+    assert FORMATS["json"].extract(json.dumps(document).encode(), layout) == record()
 
 
 def test_json_fields_bear_the_consumers_names_only() -> None:
