@@ -64,7 +64,7 @@ KNOWN = (
     ("missing client token", "no token was sent"),
     ("sealed", "it is sealed"),
     ("not initialized", "it is not initialised"),
-    ("namespace is locked", "the namespace is locked"),
+    ("access to this namespace has been locked", "the namespace is locked"),
     ("local node not active", "no active node answers"),
     ("standby", "it is a standby that cannot reach its leader"),
     ("maintenance", "it is under maintenance"),

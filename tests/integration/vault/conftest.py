@@ -20,7 +20,7 @@ async def admin(bao: BaoServer) -> AsyncIterator[Admin]:
 
 @pytest_asyncio.fixture
 async def passing_admin() -> AsyncIterator[Admin]:
-    """The administrator of a server in memory that a test may seal, freeze or stop, with AppRole, and KV v2 at `secret/`; ready in 0.3 s."""
+    """The administrator of a server in memory that a test may seal, freeze or stop; ready in 0.3 s."""
     async with BaoServer("inmem", configuration={"unsafe_allow_api_audit_creation": True}) as bao:
         await bao.enable_approle()
         await bao.enable_kv("secret", 2)

@@ -74,7 +74,11 @@ REFUSALS = [
     pytest.param(502, b"<html>Bad Gateway</html>", answers.DownError, Code.VAULT_UNAVAILABLE, id="502 of a gateway"),
     pytest.param(503, errors("Vault is sealed"), answers.DownError, Code.VAULT_UNAVAILABLE, id="V01 sealed"),
     pytest.param(
-        503, errors("namespace is locked"), answers.DownError, Code.VAULT_UNAVAILABLE, id="V03 namespace locked"
+        503,
+        errors("API access to this namespace has been locked"),
+        answers.DownError,
+        Code.VAULT_UNAVAILABLE,
+        id="V03 namespace locked",
     ),
     pytest.param(504, b"", answers.DownError, Code.VAULT_UNAVAILABLE, id="504 of a gateway"),
     pytest.param(301, b"", RotationError, Code.VAULT_REDIRECTED, id="301"),
