@@ -34,6 +34,9 @@ SETTLED = 10.0
 """Seconds after a write in which a read that shows an older version is taken for a standby that lags behind (V28).
 Later it is taken for what it says: a Vault restored from a snapshot (V29)."""
 
+CATCH_UP = (0.05, 0.1, 0.2, 0.4)
+"""Seconds between looks at a node that shows less than we have already seen: a standby follows within milliseconds.
+It also checks check-and-set against what it has itself, so that its word about a mismatch may be old (V28)."""
 
 ALL = ("create", "read", "update")
 """The capabilities that the sink needs on data and on metadata."""
@@ -97,15 +100,15 @@ class V2Key:
         try:
             return await self._put(record, version)
         except CasMismatchError:
-            return await self._contend(record)
+            return await self._contend(record, version)
 
     def needs(self) -> Needs:
         """What keeping a record needs from the policies."""
         return {self._place.data: ALL, self._place.metadata: ALL}
 
-    async def _contend(self, record: TokenRecord) -> TokenRecord:
+    async def _contend(self, record: TokenRecord, seen: int) -> TokenRecord:
         """Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20)."""
-        stored = await look(self._session, self._place)
+        stored = await self._look_no_older(seen)
         held = await self._prepare(stored)
         if held is not None and (held.fingerprint == record.fingerprint or held.stays_before(record)):
             return held
@@ -115,6 +118,16 @@ class V2Key:
             raise RotationError(
                 Code.SINK_CONFLICT, f"somebody else wrote to {self._place.path} twice while rotator did"
             ) from None
+
+    async def _look_no_older(self, seen: int) -> Stored:
+        """What is at the key. A version below `seen` is believed only when it stays: Vault was restored (V29)."""
+        stored = await look(self._session, self._place)
+        for pause in CATCH_UP:
+            if stored.version >= seen:
+                break
+            await self._session.clock.sleep(pause)
+            stored = await look(self._session, self._place)
+        return stored
 
     async def _prepare(self, stored: Stored) -> TokenRecord | None:
         """Make sure that the path is ours; return what it holds."""
