@@ -1,7 +1,7 @@
 """A process with rotator's own transport asks a token endpoint on loopback that answers with hostile bytes, each kind
 ten times, one at a time, with a deadline of 2 s. Resident memory is read from /proc: its peak during a request less
-what it was before, the worst of ten. Every request must end with a typed refusal, at the deadline at the latest. Answers
-that eight requests get at once, as many as may be in flight by default, are told as well.
+what it was before, the worst of ten. Every request must end with a typed refusal, at the deadline at the latest. What
+eight at once do, as many as may be in flight by default, is told as well.
 """
 
 from __future__ import annotations
