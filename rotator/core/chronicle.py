@@ -27,7 +27,6 @@ class Chronicle:
 
     def minted(self, token: BearerToken, reason: Reason, next_mint: Plan, now: Moment, *, repeated: bool) -> None:
         """A token has been minted; `repeated` when the provider handed out one that was known already."""
-        self._adopted = token.fingerprint
         self._tell(
             "token.minted",
             provider=self._spec.provider,
