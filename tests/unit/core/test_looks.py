@@ -1,0 +1,152 @@
+"""What a look at source and sinks leads to: what is adopted, what is waited for, what is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.observation import Surroundings
+from rotator.core.policy import Mint, Reason, Wait
+from tests.unit.core.desk import OPEN, Desk
+
+if TYPE_CHECKING:
+    from rotator.core.model import TokenRecord
+    from rotator.testing import MemorySink
+
+SEALED = RotationError(Code.VAULT_UNAVAILABLE, "sealed")
+FOREIGN = RotationError(Code.SINK_FOREIGN, "somebody else's")
+
+
+def _record(sink: MemorySink) -> TokenRecord:
+    assert sink.record is not None
+    return sink.record
+
+
+async def test_source_is_read_once_for_a_look_and_the_mint_that_follows_and_then_not_before_the_next_look(
+    desk: Desk,
+) -> None:
+    await desk.run()
+    await desk.run(after=59)
+    assert desk.source.reads == 1
+    await desk.run(after=1)
+    assert desk.source.reads == 2
+
+
+async def test_a_secret_is_read_anew_for_a_mint_although_no_look_is_due(desk: Desk) -> None:
+    await desk.run()
+    desk.rotation.force()
+    await desk.run(after=6)
+    assert desk.source.reads == 2
+
+
+async def test_a_sink_that_holds_what_is_not_ours_is_told_of_and_retried_in_the_slow_lane_v24(desk: Desk) -> None:
+    with desk.sinks[0].faults.on("read", FOREIGN), desk.sinks[0].faults.on("write", FOREIGN):
+        await desk.run()
+        (failed,) = desk.journal.named("token.delivery_failed")
+        assert (failed["sink"], failed["error"], failed["stage"], failed["attempt"]) == (
+            "memory:0",
+            "sink_foreign",
+            "deliver",
+            1,
+        )
+        assert desk.held == [None, "client.token.1"]
+        await desk.run(after=60)
+    assert desk.journal.named("token.delivery_retried")[0]["attempt"] == 2
+
+
+async def test_after_three_failed_looks_at_a_sink_a_token_is_minted_without_it(desk: Desk) -> None:
+    with desk.sinks[0].faults.on("read", SEALED), desk.sinks[0].faults.on("write", SEALED):
+        for after in (0, 2):
+            await desk.run(after)
+        assert desk.endpoint.requests == []
+        await desk.run(after=2)
+        assert desk.held == [None, "client.token.1"]
+
+
+async def test_a_sink_that_could_be_looked_at_in_the_end_is_written_at_once(desk: Desk) -> None:
+    """Its failed looks are no failed writes and earn no wait."""
+    for _ in range(4):
+        with desk.sinks[0].faults.on("read", SEALED):
+            await desk.run(after=2, around=Surroundings(may_mint=False))
+    await desk.run(after=2)
+    assert desk.held == ["client.token.1"] * 2
+
+
+async def test_a_token_found_in_a_sink_lives_as_long_as_it_did_when_the_wall_clock_is_set_c01(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    await desk.run()
+    served_until = desk.rotation.served_until
+    desk.clock.step(3600)
+    await desk.run(after=60)
+    assert desk.rotation.served_until == served_until
+    assert len(desk.endpoint.requests) == 1
+
+
+async def test_a_token_that_somebody_dated_anew_in_a_sink_lives_no_longer_for_that(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    await desk.run()
+    served_until = desk.rotation.served_until
+    for sink in desk.sinks:
+        sink.record = replace(_record(sink), expires_at=_record(sink).expires_at + timedelta(hours=1))
+    await desk.run(after=60)
+    assert desk.rotation.served_until == served_until
+
+
+async def test_another_writers_token_is_told_apart_from_those_that_are_known(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    await desk.run()
+    theirs = Desk(sinks=1)
+    theirs.source.store("other", "secret")
+    theirs.clock.advance(100)
+    await theirs.run()
+    ours = _record(desk.sinks[1])
+    desk.sinks[0].record = replace(_record(theirs.sinks[0]), inputs=ours.inputs)
+    await desk.run(after=60)
+    assert desk.rotation.served_until == 1700
+    assert [fields["fingerprint"] for fields in desk.journal.named("token.adopted")] == [
+        ours.fingerprint,
+        _record(theirs.sinks[0]).fingerprint,
+    ]
+
+
+async def test_a_better_token_that_another_writer_put_there_meanwhile_is_adopted_when_it_is_found_by_writing_h01(
+    desk: Desk,
+) -> None:
+    await desk.run()
+    theirs = Desk(sinks=1)
+    theirs.source.store("other", "secret")
+    theirs.clock.advance(100)
+    await theirs.run()
+    better = replace(_record(theirs.sinks[0]), inputs=_record(desk.sinks[0]).inputs)
+    desk.sinks[0].record = better
+    desk.rotation.force()
+    wait = await desk.run(after=6)
+    assert [sink.record for sink in desk.sinks] == [better, better]
+    (adopted,) = desk.journal.named("token.adopted")
+    assert adopted["fingerprint"] == better.fingerprint
+    assert adopted["expires_at"] == better.expires_at
+    assert adopted["remaining_s"] == 694.0
+    assert wait.reason is Reason.NOT_DUE
+    assert desk.rotation.served_until == 1700
+
+
+async def test_a_look_ahead_says_what_a_pass_would_do_and_does_nothing(desk: Desk) -> None:
+    assert await desk.rotation.foresee(OPEN) == (Mint(Reason.ABSENT), None)
+    assert (desk.endpoint.requests, desk.held, desk.events) == ([], [None, None], [])
+    await desk.run()
+    decision, unreadable = await desk.rotation.foresee(OPEN)
+    assert isinstance(decision, Wait)
+    assert (decision.reason, unreadable) == (Reason.NOT_DUE, None)
+    decision, _ = await desk.rotation.foresee(Surroundings(provider_opens_at=2000.0))
+    assert isinstance(decision, Wait)
+    assert decision.reason is Reason.THROTTLED
+
+
+async def test_a_look_ahead_says_why_the_credentials_cannot_be_read(desk: Desk) -> None:
+    with desk.source.faults.on("read", SEALED):
+        assert await desk.rotation.foresee(OPEN) == (Mint(Reason.ABSENT), SEALED)
