@@ -10,7 +10,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, NoReturn
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Grant, Secret
@@ -106,13 +106,14 @@ def _error_fields(answer: Answer) -> dict[str, object] | None:
 
 
 def _object(answer: Answer) -> dict[str, object]:
-    """The body as a JSON object in UTF-8 (RFC 8259), each key once.
+    """The body as a JSON object in UTF-8 (RFC 8259), each key once, every number a float.
 
+    int() raises at thousands of digits; float() makes infinity of what no float can hold, which is no lifetime.
     Content-Type is not asked: servers leave it out or mislabel good answers, and no label makes a page or a form JSON.
     """
     try:
         fields = json.loads(
-            answer.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_number
+            answer.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=float
         )
     except RotationError as error:
         raise RotationError(error.code, f"{answer.where} {error.detail}") from None
@@ -135,11 +136,6 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
-
-
-def _number(digits: str) -> float | int:
-    # int() raises at thousands of digits. float() makes infinity of what no float can hold, which is no lifetime.
-    return int(digits) if len(digits) <= 18 else float(digits)  # noqa: PLR2004  all of them fit into 64 bits
 
 
 def _access_token(fields: dict[str, object], where: str) -> str:
@@ -181,16 +177,11 @@ def _lifetime(fields: dict[str, object], token: str, expected: Expectations, whe
 
 def _seconds(value: object, where: str) -> float:
     """expires_in as seconds: a number, or the digits of one; some servers send a string."""
-    readable = _is_number(value) or (isinstance(value, str) and _DIGITS.fullmatch(value))
+    readable = isinstance(value, float) or (isinstance(value, str) and _DIGITS.fullmatch(value))
     number = float(value) if readable else None  # type: ignore[arg-type]  # a number or its digits, checked above
     if number is None or not math.isfinite(number) or math.floor(number) <= 0:
         raise RotationError(Code.LIFETIME_INVALID, f"{where} answered with an expires_in that is no positive number")
     return float(math.floor(number))
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    """Whether JSON says a number; Python takes true for 1."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def jwt_lifetime(token: str) -> float | None:
@@ -203,13 +194,13 @@ def jwt_lifetime(token: str) -> float | None:
     if len(parts) != 3:  # noqa: PLR2004  RFC 7515 section 3.1
         return None
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=_number)
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=float)
         ends, begins = claims["exp"], claims["iat"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not _is_number(ends) or not _is_number(begins):
+    if not isinstance(ends, float) or not isinstance(begins, float):
         return None
-    span = float(ends) - float(begins)
+    span = ends - begins
     return span if math.isfinite(span) and span > 0 else None
 
 

@@ -17,8 +17,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     """Seconds from `now`, between 0 and `LONGEST`; None when the header is missing or is no seconds and no date."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        # More than nine digits are decades: no need to make a number of them.
-        return min(float(text), LONGEST) if len(text) <= 9 else LONGEST  # noqa: PLR2004  explained above
+        return min(float(text), LONGEST)
     try:
         then = parsedate_to_datetime(text)
         # The old asctime form names no zone and means UTC (RFC 9110 section 5.6.7).
