@@ -66,7 +66,7 @@ class Administrator:
         Raises:
             BaoError: A status of 400 or more, or no answer. The server's own `errors` are shown, the body sent is not.
         """
-        status, answer = await self._send(method, path, body, token)
+        status, answer = await self.ask(method, path, body, token)
         if status >= FIRST_ERROR:
             said = "; ".join(map(str, answer.get("errors") or ())) or "nothing more"
             raise BaoError(f"the OpenBao server answered {method} /v1/{path} with status {status}, saying: {said}")
@@ -128,16 +128,21 @@ class Administrator:
         status = 0
         try:
             async with asyncio.timeout(DEADLINE):
-                while (status := (await self._send("GET", path))[0]) != OK:  # noqa: ASYNC110  it is another process
+                while (status := (await self.ask("GET", path))[0]) != OK:  # noqa: ASYNC110  it is another process
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise BaoError(
                 f"the OpenBao server still answers /v1/{path} with status {status} after {DEADLINE:g} s"
             ) from None
 
-    async def _send(
+    async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, token: Secret | None = None
     ) -> tuple[int, dict[str, Any]]:
+        """One request, like `request`: the answer's status, whichever it is, and its JSON object.
+
+        Raises:
+            BaoError: No answer.
+        """
         headers = {"X-Vault-Token": (token or self._root_token).reveal()}
         trust = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
         url = f"{self._address}/v1/{path}"
