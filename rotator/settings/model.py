@@ -249,7 +249,9 @@ class Defaults(_Asked):
         0.5, description="Share of the lifetime after which a new one is minted; below 0.5 it counts as 0.5."
     )
     recheck_interval: Annotated[float, Seconds(1, DAY)] = Field(
-        "60s", validate_default=True, description="Between two looks at source and sinks when nothing else happens."
+        "60s",
+        validate_default=True,
+        description="Between two looks at source and sinks when nothing else happens, at most.",
     )
 
 
