@@ -87,20 +87,17 @@ class V2Key:
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
         known = self._known
-        if known is not None:
-            if known.record.stays_before(record):
-                return known.record
-            version = known.version
-        else:
-            stored = await look(self._session, self._place)
-            held = await self._prepare(stored)
-            if held is not None and held.stays_before(record):
-                return held
-            version = stored.version
+        if known is not None and known.record.stays_before(record):
+            return known.record
+        seen = 0 if known is None else known.version
         try:
-            return await self._put(record, version)
+            if known is None:
+                stored = await look(self._session, self._place)
+                seen = stored.version
+                return await self._write_over(stored, record)
+            return await self._put(record, seen)
         except CasMismatchError:
-            return await self._contend(record, version)
+            return await self._contend(record, seen)
 
     def needs(self) -> Needs:
         """What keeping a record needs from the policies."""
@@ -109,15 +106,19 @@ class V2Key:
     async def _contend(self, record: TokenRecord, seen: int) -> TokenRecord:
         """Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20)."""
         stored = await self._look_no_older(seen)
-        held = await self._prepare(stored)
-        if held is not None and (held.fingerprint == record.fingerprint or held.stays_before(record)):
-            return held
         try:
-            return await self._put(record, stored.version)
+            return await self._write_over(stored, record)
         except CasMismatchError:
             raise RotationError(
                 Code.SINK_CONFLICT, f"somebody else wrote to {self._place.path} twice while rotator did"
             ) from None
+
+    async def _write_over(self, stored: Stored, record: TokenRecord) -> TokenRecord:
+        """Write on top of what was found there, unless that stays."""
+        held = await self._prepare(stored)
+        if held is not None and held.stays_before(record):
+            return held
+        return await self._put(record, stored.version)
 
     async def _look_no_older(self, seen: int) -> Stored:
         """What is at the key. A version below `seen` is believed only when it stays: Vault was restored (V29)."""
@@ -133,7 +134,10 @@ class V2Key:
         """Make sure that the path is ours; return what it holds."""
         self._check_owner(stored)
         if stored.version == 0:
-            await self._mark()
+            try:
+                await self._mark()
+            except CasMismatchError:  # by another rotator at the same moment, whose mark may be as good as ours
+                await self._mark()
         return self._note(stored)
 
     def _note(self, stored: Stored) -> TokenRecord | None:

@@ -211,6 +211,18 @@ async def test_h01_many_writers_at_the_same_moment_never_lose_the_best_token(ses
         assert await sinks[0].read() == await sinks[1].read() == pair[1]
 
 
+async def test_h01_two_writers_that_find_a_path_empty_at_the_same_moment_come_to_terms(
+    session: VaultSession, admin: Admin
+) -> None:
+    for _ in range(10):
+        path = f"tokens/sink-{next(NUMBERS)}"
+        sinks = [KvSink(session, f"secret/{path}", "billing") for _ in range(2)]
+        pair = [record("worse", life=600), record("better", life=700)]
+        written = await asyncio.gather(*(sink.write(new) for sink, new in zip(sinks, pair, strict=True)))
+        assert written[1] == pair[1]
+        assert await sinks[0].read() == await sinks[1].read() == pair[1]
+
+
 async def test_h02_a_writer_that_slept_does_not_put_an_older_token_back(
     session: VaultSession, admin: Admin, key: str
 ) -> None:
