@@ -211,9 +211,7 @@ async def test_h01_many_writers_at_the_same_moment_never_lose_the_best_token(ses
         assert await sinks[0].read() == await sinks[1].read() == pair[1]
 
 
-async def test_h01_two_writers_that_find_a_path_empty_at_the_same_moment_come_to_terms(
-    session: VaultSession, admin: Admin
-) -> None:
+async def test_h01_two_writers_that_find_a_path_empty_at_the_same_moment_come_to_terms(session: VaultSession) -> None:
     for _ in range(10):
         path = f"tokens/sink-{next(NUMBERS)}"
         sinks = [KvSink(session, f"secret/{path}", "billing") for _ in range(2)]
