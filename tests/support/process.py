@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ROTATOR = Path(sys.executable).with_name("rotator")
 DEADLINE = 20.0
+# The latter is how coverage.py reaches the processes that tests start.
+PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
 
 Event = dict[str, Any]
 
@@ -43,7 +45,7 @@ class Rotator:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "ROTATOR_LOG__LEVEL": self._level},
+            env={**PASSED_ON, "ROTATOR_LOG__LEVEL": self._level},
         )
         self._reader = asyncio.create_task(self._read())
         return self
@@ -105,7 +107,7 @@ async def rotator(*arguments: str | Path, env: dict[str, str] | None = None) -> 
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "COLUMNS": "200", **(env or {})},
+        env={**PASSED_ON, "COLUMNS": "200", **(env or {})},
     )
     async with asyncio.timeout(DEADLINE * 2):
         out, err = await process.communicate()
