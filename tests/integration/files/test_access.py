@@ -20,7 +20,8 @@ from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.files.system import SYSTEM
 from rotator.files.writer import Access
-from tests.integration.files.harness import NAME, Intercepted, inodes, record, sink
+from tests.integration.files.confined import NO_LANDLOCK
+from tests.integration.files.harness import NAME, Intercepted, inodes, left_over, record, sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +165,21 @@ def test_a_check_by_an_ordinary_user(ordinary_place: Path, options: dict[str, st
     command = [sys.executable, "-m", "tests.integration.files.test_access", str(ordinary_place), json.dumps(options)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
     assert ran.stdout == code
+
+
+async def test_f20_what_a_security_module_denies_is_told_and_the_other_files_are_written(tmp_path: Path) -> None:
+    for name in ("denied", "allowed"):
+        (tmp_path / name).mkdir()
+        await sink(tmp_path / name, "json").write(record("old"))
+    places = [str(tmp_path / "denied"), str(tmp_path / "allowed")]
+    command = [sys.executable, "-m", "tests.integration.files.confined", places[1], *places]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)  # noqa: ASYNC221  short
+    if ran.returncode == NO_LANDLOCK:
+        pytest.skip("this kernel has no Landlock, which any process may use to confine itself")
+    assert ran.stdout == "file_denied written\n"
+    assert await sink(tmp_path / "denied", "json").read() == record("old")
+    assert await sink(tmp_path / "allowed", "json").read() == record("new", 700)
+    assert left_over(tmp_path) == []
 
 
 if __name__ == "__main__":
