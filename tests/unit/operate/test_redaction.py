@@ -109,6 +109,11 @@ def test_a_secret_does_not_hide_in(place: str, secret: object) -> None:
     assert "CANARY" not in cut
 
 
+@given(st.binary(max_size=20))
+def test_bytes_that_are_no_text_hide_nothing_and_raise_nothing(before: bytes) -> None:
+    assert str(redact(before + b"\xff Bearer CANARY")).endswith(f"\ufffd Bearer {CUT}")
+
+
 @given(st.text())
 def test_what_has_been_cut_once_stays_as_it_is(text: str) -> None:
     once = redact_text(text)
