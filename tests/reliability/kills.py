@@ -12,8 +12,6 @@ an hour: kills at random moments of the first ten seconds after a start must not
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import math
 import signal
 import tempfile
@@ -29,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rotator.demo.bao import BaoServer
 from tests.integration.files.harness import left_over
 from tests.reliability.figures import Figure
+from tests.support.consumer import expiry
 from tests.support.fault_proxy import Fault, FaultProxy, port_of
 from tests.support.oidc import OidcProvider
 from tests.support.process import Rotator, Site
@@ -275,11 +274,10 @@ async def look(site: Site) -> dict[str, Token]:
 
 
 def _judge(token: str) -> Token:
-    """A JWT's end; its signature is not checked but for its length, which tells a torn one."""
-    parts = token.split(".")
-    if len(parts) != 3 or len(parts[2]) != 342:  # RS256 with 2048 bits
-        return Token(0.0, "a torn token")
-    return Token(float(json.loads(base64.urlsafe_b64decode(parts[1] + "=="))["exp"]))
+    try:
+        return Token(expiry(token))
+    except ValueError as error:
+        return Token(0.0, str(error))
 
 
 async def restarted_while_fresh(
