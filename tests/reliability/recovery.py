@@ -1,9 +1,9 @@
 """Simulated: 1,000 credentials with tokens of 600 s at one provider with `rate_limit = "20/s"`, which is away for 20
 minutes, so that every token has expired when it comes back; ten times, with other seeds. The queue-free delay of the
 n-th token after the return is what it took beyond its place in the queue, at the pace at which the gate lets requests
-through: 20 in 1.05 s, so that those that bunch on their way do not exceed 20 in a second. Least remaining life first means that no
-request comes for a credential while another one, whose token ended earlier, waits; what comes within 50 ms counts as
-simultaneous, since eight requests may be in flight at once.
+through: 20 in 1.05 s, so that those that bunch on their way do not exceed 20 in a second. Least remaining life first
+means that no request comes for a credential while another one, whose token ended earlier, waits; what comes within
+50 ms counts as simultaneous, since eight requests may be in flight at once.
 """
 
 from __future__ import annotations
