@@ -147,6 +147,14 @@ async def test_a_look_ahead_says_what_a_pass_would_do_and_does_nothing(desk: Des
     assert decision.reason is Reason.THROTTLED
 
 
+async def test_a_look_ahead_finds_what_the_sinks_hold(desk: Desk) -> None:
+    await desk.run()
+    desk.restart()
+    decision, _ = await desk.rotation.foresee(Surroundings(provider_opens_at=1500.0))
+    assert isinstance(decision, Wait)
+    assert desk.journal.named("token.adopted")[0]["next_mint_at"] == desk.clock.now().at(1500.0)
+
+
 async def test_a_look_ahead_says_why_the_credentials_cannot_be_read(desk: Desk) -> None:
     with desk.source.faults.on("read", SEALED):
         assert await desk.rotation.foresee(OPEN) == (Mint(Reason.ABSENT), SEALED)
