@@ -111,6 +111,8 @@ def _object(answer: Answer) -> dict[str, object]:
     int() raises at thousands of digits; float() makes infinity of what no float can hold, which is no lifetime.
     Content-Type is not asked: servers leave it out or mislabel good answers, and no label makes a page or a form JSON.
     """
+    fields: object = None
+    readable = True
     try:
         fields = json.loads(
             answer.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=float
@@ -118,10 +120,12 @@ def _object(answer: Answer) -> dict[str, object]:
     except RotationError as error:
         raise RotationError(error.code, f"{answer.where} {error.detail}") from None
     except (ValueError, RecursionError):
-        # UnicodeDecodeError and JSONDecodeError are ValueErrors; their text holds the body.
+        # UnicodeDecodeError and JSONDecodeError are ValueErrors that hold the body, and what is raised here holds them.
+        readable = False
+    if not readable:
         raise RotationError(
             Code.ANSWER_NOT_JSON, f"{answer.where} answered with {len(answer.body)} bytes that are not JSON in UTF-8"
-        ) from None
+        )
     if not isinstance(fields, dict):
         raise RotationError(Code.ANSWER_NOT_JSON, f"{answer.where} answered with JSON that is not an object")
     return fields

@@ -109,7 +109,9 @@ class Provider:
                         raise
                     return await self._exchange(request, used, reuse=False)
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret
-            raise self._translate(error, used) from None
+            failure = self._translate(error, used)
+        # Not raised above: even `from None` would carry the foreign one along, as its context.
+        raise failure
 
     async def _exchange(self, request: TokenRequest, used: SimpleNamespace, *, reuse: bool = True) -> Answer:
         trust = self._trust.context() if self.settings.token_url.startswith("https:") else True

@@ -92,6 +92,15 @@ def basic_credentials(client_id: str, secret: Secret, encoding: BasicEncoding) -
     return "Basic " + b64encode(pair.encode()).decode()
 
 
+def _is_text(text: str) -> bool:
+    """Whether UTF-8 can carry it. The exception is met here, for it holds the text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def token_request(
     parameters: GrantParameters,
     client_auth: str,
@@ -105,15 +114,13 @@ def token_request(
         RotationError: SECRET_MALFORMED, when id or secret is no text that UTF-8 can carry; see also
             `basic_credentials`.
     """
-    try:
-        headers, proof = CLIENT_AUTHENTICATION[client_auth](client_id, secret, encoding)
-        body = urlencode([*parameters.form(), *proof]).encode()
-    except UnicodeEncodeError:
-        # It carries the secret.
+    if not (_is_text(client_id) and _is_text(secret.reveal())):
         raise RotationError(
             Code.SECRET_MALFORMED,
             "the client id or the client secret holds half of a surrogate pair, which is no character; store it anew",
-        ) from None
+        )
+    headers, proof = CLIENT_AUTHENTICATION[client_auth](client_id, secret, encoding)
+    body = urlencode([*parameters.form(), *proof]).encode()
     return TokenRequest(
         headers={
             "Accept": "application/json",

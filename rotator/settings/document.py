@@ -66,12 +66,15 @@ def read(file: Path) -> Document:
         table = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(str(file), [Problem("", line, "bytes that are not UTF-8", "TOML in UTF-8")]) from None
+        problem = Problem("", line, "bytes that are not UTF-8", "TOML in UTF-8")
     except ValueError as error:
-        raise ConfigError(str(file), [_no_toml(str(error))]) from None
+        problem = _no_toml(str(error))
     except RecursionError:
-        raise ConfigError(str(file), [Problem("", None, "values nested too deeply", "TOML 1.0")]) from None
-    return Document(table, locate.lines(text), _owned_by_one(unsafe) if unsafe else None)
+        problem = Problem("", None, "values nested too deeply", "TOML 1.0")
+    else:
+        return Document(table, locate.lines(text), _owned_by_one(unsafe) if unsafe else None)
+    # Not raised above: even `from None` would carry the foreign exception along, as its context, and with it the text.
+    raise ConfigError(str(file), [problem])
 
 
 def _owned_by_one(error: secret_files.UnsafeFileError) -> Problem:

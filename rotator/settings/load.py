@@ -69,8 +69,9 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
         problems += map(report.finding, crosscheck.contradictions(settings))
     except ValidationError as error:
         problems += report.refusals(error, literals)
-        raise ConfigError(str(file), _sorted(problems)) from None
-    if problems:
+        settings = None
+    # Not raised above: even `from None` would carry pydantic's exception along, as its context, and with it the values.
+    if settings is None or problems:
         raise ConfigError(str(file), _sorted(problems))
     return Loaded(file, settings, files, tuple(map(report.finding, crosscheck.warnings(settings))))
 

@@ -63,7 +63,9 @@ def read_secret(path: Path, *, shared: bool) -> Secret:
     try:
         text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise UnsafeFileError(f"{path} holds bytes that are no UTF-8", "write the secret into it as text") from None
+        text = None  # refused below: an exception raised here would carry this one along, and with it what was read
+    if text is None:
+        raise UnsafeFileError(f"{path} holds bytes that are no UTF-8", "write the secret into it as text")
     if not text.strip():
         raise UnsafeFileError(f"{path} is empty", "write the secret into it")
     if not text.isprintable():

@@ -30,7 +30,9 @@ def fetch(source: SecretInput, what: str) -> Secret:
     except OSError as error:
         raise refused(f"{what} cannot be read from {source}: {type(error).__name__}") from None
     except UnicodeDecodeError:
-        raise refused(f"{source} holds bytes that are no UTF-8, wanted {what} and nothing else") from None
+        text = None  # refused below: an exception raised here would carry this one along, and with it what was read
+    if text is None:
+        raise refused(f"{source} holds bytes that are no UTF-8, wanted {what} and nothing else")
     if not text or not text.isprintable():
         found = "nothing" if not text else "several lines or control characters"
         raise refused(f"{source} holds {found}, wanted {what} and nothing else")
@@ -43,7 +45,8 @@ def _fetched(source: Callable[[], Secret], what: str) -> Secret:
     except RotationError:
         raise
     except Exception as error:  # noqa: BLE001  whatever it was, its text may hold the secret
-        raise refused(f"{what} could not be fetched: {whence(error)}") from None
+        failure = refused(f"{what} could not be fetched: {whence(error)}")
+    raise failure
 
 
 def stamp(source: SecretInput) -> object:

@@ -79,7 +79,9 @@ class Transport:
         except RotationError:
             raise
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry token or secret
-            raise _translate(request, error, self._timeout) from None
+            failure = _translate(request, error, self._timeout)
+        # Not raised above: even `from None` would carry the foreign one along, as its context.
+        raise failure
 
     async def close(self) -> None:
         """Close every connection."""
@@ -102,12 +104,14 @@ class Transport:
 
     def _leader(self, request: str, url: str, answer: Answer) -> URL:
         """Where a standby points to, if the token may go there."""
-        here = URL(url, encoded=True)
+        here, there, named = URL(url, encoded=True), None, ""
         try:
             there = here.join(URL(answer.headers.get("Location", ""), encoded=True))
             named = f"{there.host}:{there.port}"
         except ValueError:
-            raise malformed(f"{request} was answered with a redirect to something that is no address") from None
+            named = ""  # it holds the header
+        if there is None or not named:
+            raise malformed(f"{request} was answered with a redirect to something that is no address")
         if there.scheme != here.scheme or named not in self._hosts or there.user is not None:
             raise RotationError(
                 Code.VAULT_REDIRECTED,

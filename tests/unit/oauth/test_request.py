@@ -81,7 +81,7 @@ def test_a_secret_that_is_no_text_is_refused_and_not_shown(method: str, encoding
     assert caught.value.code is Code.SECRET_MALFORMED
     assert "CANARY" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_client_secret_post_puts_id_and_secret_into_the_form_and_not_into_a_header() -> None:

@@ -1,0 +1,81 @@
+"""What fuzzing has found, each as a test of its own, so that it stays found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import Secret
+from rotator.oauth.answer import Answer, Expectations, read_answer
+from rotator.oauth.request import GrantParameters, token_request
+from rotator.settings.load import load
+from rotator.settings.problems import ConfigError
+from rotator.settings.secret_files import UnsafeFileError, read_secret
+from rotator.vault.inputs import fetch
+from tests.fuzz.checks import NOW, SEARCHER, SECRET, WHERE
+from tests.support.hostile_provider import answering, hostile, response
+from tests.support.hostile_provider import mint as mint_at
+from tests.unit.settings.home import GOOD, Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOT_UTF8 = SECRET.encode() + b"\xff"
+
+
+def _read(body: bytes) -> None:
+    read_answer(Answer(200, body, WHERE), Expectations(), NOW)
+
+
+CARRIERS: dict[str, Callable[[Path], object]] = {
+    "an answer that is no UTF-8": lambda _: _read(NOT_UTF8),
+    "an answer that is no JSON": lambda _: _read(SECRET.encode()),
+    "a secret that is no text": lambda _: token_request(
+        GrantParameters(), "client_secret_post", "rfc6749", "id", Secret(f"{SECRET}\ud800")
+    ),
+    "a login's file that is no UTF-8": lambda place: fetch(_file(place, NOT_UTF8), "the Vault token"),
+    "a login's function that fails": lambda _: fetch(_fail, "the Vault token"),
+    "a secret file that is no UTF-8": lambda place: read_secret(_file(place, NOT_UTF8), shared=False),
+    "a configuration that is no UTF-8": lambda place: load(_file(place, NOT_UTF8), {}),
+    "a configuration that is no TOML": lambda place: load(_file(place, f"[{SECRET}".encode()), {}),
+    "a configuration that is refused": lambda place: load(
+        _file(place, f'{GOOD}[log]\nlevel = ["{SECRET}"]'.encode()), {}
+    ),
+}
+
+
+def _fail() -> Secret:
+    raise LookupError(SECRET)
+
+
+def _file(place: Path, content: bytes) -> Path:
+    file = Home(place).secret("config.toml", "")
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_refusal_carries_no_foreign_exception_along_with_what_it_held_g11(carrier: str, tmp_path: Path) -> None:
+    with pytest.raises((RotationError, ConfigError, UnsafeFileError)) as caught:
+        CARRIERS[carrier](tmp_path)
+    assert SEARCHER.look_at_error(caught.value, carrier) == []
+
+
+async def test_a_refusal_carries_no_exception_of_the_transport_along_with_what_it_held_p42() -> None:
+    async with hostile(answering(b"HTTP/1.1 " + SECRET.encode() + b"\r\n\r\n")) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint_at(url)
+    assert caught.value.code is Code.ANSWER_STATUS
+    assert caught.value.__context__ is None
+    assert SEARCHER.look_at_error(caught.value, "the transport") == []
+
+
+async def test_an_answer_that_is_refused_by_its_json_carries_none_of_it_p40() -> None:
+    async with hostile(answering(response(json.dumps({"error": SECRET}).encode() + b"\xff"))) as url:
+        with pytest.raises(RotationError) as caught:
+            await mint_at(url)
+    assert SEARCHER.look_at_error(caught.value, "the answer") == []
