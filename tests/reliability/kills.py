@@ -1,12 +1,13 @@
 """Real: the installed rotator, OpenBao and oidc-provider, which is 100 ms away. Five rotators run at once, each with
 three credentials, each of these with a Vault path and a file; tokens live 15 s, so that there is always one to be
-minted. Each is killed (`kill -9`) and started again, 1,000 times in all, at moments drawn from the seed, by turns: in
-the first seconds after a start; some time after its first round; within 10 ms of a mint, while it is delivered. After
-each kill every sink is read, and again at the next recovery, and compared with what it was before: it must hold a whole
-token, the same one or one that ends later. A restart that is let live must have every sink served within 20 s, and no
-temporary file of before may be there any more. The policy predicts at most one request in 0.4 of a life, less the
-second to which stored dates are cut; a kill may add one for each credential. Then 1,000 credentials whose tokens live
-an hour: kills at random moments of the first ten seconds after a start must not cost a single request.
+minted. Each is killed (`kill -9`) and started again, 1,000 times in all, at moments drawn from the seed, by turns:
+in the first seconds after a start; some time after its first round; within 10 ms of a mint, while it is delivered.
+Every sink is read after each kill and at the next recovery, each file 20 times a second all the while, and compared
+with what it was before: it must hold a whole token, the same one or one that ends later. A restart that is let live
+must have every sink served within 20 s, and no temporary file of before may be there any more. The policy predicts
+at most one request in 0.4 of a life, less the second to which stored dates are cut; a kill may add one for each
+credential. Then 1,000 credentials whose tokens live an hour: kills at random moments of the first ten seconds after
+a start must not cost a single request.
 """
 
 from __future__ import annotations
@@ -58,8 +59,6 @@ async def _measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
         found = await asyncio.gather(*work)
         fresh = await restarted_while_fresh(oidc, seed, FRESH, FRESH_KILLS, say)
     wrong = [text for each in found for text in each.wrong]
-    for text in wrong:
-        say(text)
     kills = sum((each.kills for each in found), Counter())
     recoveries = sorted(second for each in found for second in each.recoveries)
     requests, allowed = sum(each.requests for each in found), sum(each.allowed for each in found)
@@ -114,7 +113,10 @@ async def killed(
         victim = Victim(site, configuration, Random(seed))  # noqa: S311  moments, not secrets
         started = time.monotonic()
         for number in range(kills):
+            known = len(victim.found.wrong)
             await victim.live_and_die(number)
+            for text in victim.found.wrong[known:]:
+                say(f"rotator {seed}, life {number}: {text}")
             if number % 25 == 24:
                 say(f"rotator {seed}: {number + 1} kills, {len(victim.found.wrong)} wrong")
         await victim.live_to_the_end()

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -74,16 +75,20 @@ class Victim:
     async def live_and_die(self, number: int) -> None:
         """One life: which kind of moment ends it goes by turns, which moment is drawn."""
         async with Rotator(self._configuration) as rotator:
+            watching = asyncio.create_task(self._watch())
             try:
                 await self._until_its_end(rotator, number)
             except AssertionError as error:  # something did not come in time
-                self.found.wrong.append(f"life {number}: {error}")
+                self.found.wrong.append(str(error))
             rotator.signal(signal.SIGKILL)
             await rotator.ended()
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
         self.minted += len(rotator.named("token.minted"))
         self.found.kills[_was_at(rotator)] += 1
         self._expect_what_was_told(rotator)
-        await self._look("a kill")
+        await self._look("after a kill")
         left = set(left_over(self._site.home))
         self.found.left += len(left - self._left)
         self._left |= left
@@ -114,7 +119,7 @@ class Victim:
     async def _recovered(self, rotator: Rotator, started: float) -> None:
         """Wait until the first round is over and every sink is served; what that took must be within the bound."""
         await rotator.says("daemon.ready", within=BOUND)
-        while (await self._look("a restart")).keys() != self._sinks or self._any_expired():
+        while (await self._look("after a restart")).keys() != self._sinks or self._any_expired():
             if time.monotonic() - started > BOUND:
                 self.found.wrong.append(f"{BOUND:g} s after a start some sinks still hold no unexpired token")
                 break
@@ -137,19 +142,29 @@ class Victim:
             delivered = Token(ends[event["fingerprint"]] - CUT)
             self._seen[event["sink"]] = max(delivered, self._seen.get(event["sink"], delivered))
 
-    async def _look(self, after: str) -> dict[str, Token]:
-        """Read every sink as a consumer does, and compare with what was there before."""
+    async def _watch(self) -> None:
+        """Read every file all the while."""
+        while True:
+            self._compare(look_at_files(self._site), "meanwhile", set(files(self._site)))
+            await asyncio.sleep(0.05)
+
+    async def _look(self, when: str) -> dict[str, Token]:
+        """Read every sink."""
         seen = await look(self._site)
+        self._compare(seen, when, self._sinks)
+        return seen
+
+    def _compare(self, seen: dict[str, Token], when: str, among: set[str]) -> None:
+        """Compare what consumers see with what was there before."""
         for sink, token in seen.items():
             if token.trouble:
-                self.found.wrong.append(f"after {after} {sink} holds {token.trouble}")
+                self.found.wrong.append(f"{when} {sink} holds {token.trouble}")
             before = self._seen.get(sink)
             if before is not None and token.expires < before.expires:
-                self.found.wrong.append(f"after {after} {sink} moved back by {before.expires - token.expires:g} s")
-        if gone := self._seen.keys() - seen.keys():
-            self.found.wrong.append(f"after {after} {', '.join(gone)} holds nothing any more")
+                self.found.wrong.append(f"{when} {sink} moved back by {before.expires - token.expires:g} s")
+        if gone := (self._seen.keys() & among) - seen.keys():
+            self.found.wrong.append(f"{when} {', '.join(sorted(gone))} holds nothing any more")
         self._seen |= seen
-        return seen
 
 
 def _was_at(rotator: Rotator) -> str:
@@ -170,17 +185,24 @@ def sinks(site: Site, name: str) -> tuple[str, str]:
 
 async def look(site: Site) -> dict[str, Token]:
     """Every sink that holds anything, by its name."""
-    seen = {}
+    seen = look_at_files(site)
     for name in site.clients:
-        path, file = sinks(site, name)
         status, answer = await site.bao.ask("GET", f"secret/data/tokens/{name}")
         if status == 200:
             document = answer["data"]["data"]
             stored = datetime.fromisoformat(document["expires_at"]).timestamp()
-            seen[path] = Token(stored, _judge(document["access_token"]).trouble)
-        if site.file(name).exists():
-            seen[file] = _judge(site.file(name).read_text())
+            seen[sinks(site, name)[0]] = Token(stored, _judge(document["access_token"]).trouble)
     return seen
+
+
+def look_at_files(site: Site) -> dict[str, Token]:
+    """The files among them."""
+    return {sink: _judge(file.read_text()) for sink, file in files(site).items() if file.exists()}
+
+
+def files(site: Site) -> dict[str, Path]:
+    """Every file that is a sink, by the sink's name."""
+    return {sinks(site, name)[1]: site.file(name) for name in site.clients}
 
 
 def _judge(token: str) -> Token:
