@@ -39,7 +39,7 @@ async def test_r01_f03_after_kill_9_at_random_moments_nothing_is_lost_nothing_mo
     oidc_provider: OidcProvider,
 ) -> None:
     found = await kills.killed(oidc_provider, SEED, 10, names=["billing", "search"])
-    assert found.wrong == []
+    assert (found.wrong, found.late) == ([], [])
     assert found.kills.total() == 10
     assert len(found.recoveries) == 6
     assert 0 <= found.unheard <= 10 * 2

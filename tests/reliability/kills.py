@@ -59,6 +59,7 @@ async def _measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
         found = await asyncio.gather(*work)
         fresh = await restarted_while_fresh(oidc, seed, FRESH, FRESH_KILLS, say)
     wrong = [text for each in found for text in each.wrong]
+    late = sum(len(each.late) for each in found)
     kills = sum((each.kills for each in found), Counter())
     recoveries = sorted(second for each in found for second in each.recoveries)
     requests, allowed = sum(each.requests for each in found), sum(each.allowed for each in found)
@@ -66,17 +67,16 @@ async def _measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
     return [
         Figure("kills", f"≥ {KILLS:,}", f"{kills.total():,}: {_list(kills)}", kills.total() >= KILLS),
         Figure(
-            "tokens lost, torn or moved back; restarts that did not serve every sink in time; temporary files that "
-            "outlived a start",
+            "tokens lost, torn or moved back; temporary files that outlived a start",
             "0",
             "; ".join(wrong[:5]) or "0",
             not wrong,
         ),
+        Figure(f"restarts that had not served every sink after {BOUND:g} s", "0", str(late), late == 0),
         Figure(
             "from a start to every sink served, median and longest",
-            f"≤ {BOUND:g} s",
+            "",
             f"{recoveries[len(recoveries) // 2]:.1f} s, {recoveries[-1]:.1f} s, of {len(recoveries):,} restarts",
-            recoveries[-1] <= BOUND,
         ),
         Figure(
             "token requests", f"≤ {allowed:,}", f"{requests:,}", all(each.requests <= each.allowed for each in found)
@@ -113,9 +113,9 @@ async def killed(
         victim = Victim(site, configuration, Random(seed))  # noqa: S311  moments, not secrets
         started = time.monotonic()
         for number in range(kills):
-            known = len(victim.found.wrong)
+            before = len(victim.found.wrong), len(victim.found.late)
             await victim.live_and_die(number)
-            for text in victim.found.wrong[known:]:
+            for text in [*victim.found.wrong[before[0] :], *victim.found.late[before[1] :]]:
                 say(f"rotator {seed}, life {number}: {text}")
             if number % 25 == 24:
                 say(f"rotator {seed}: {number + 1} kills, {len(victim.found.wrong)} wrong")

@@ -42,6 +42,7 @@ class Found:
     Attributes:
         kills: By what it was at.
         wrong: Whatever must not be, one sentence each.
+        late: What did not come in time, one sentence each.
         recoveries: Seconds from a start to all sinks served, of each restart that was let live.
         requests: Token requests that the provider received.
         allowed: How many the policy and the kills allow.
@@ -51,6 +52,7 @@ class Found:
 
     kills: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
     requests: int = 0
     allowed: int = 0
@@ -78,8 +80,8 @@ class Victim:
             watching = asyncio.create_task(self._watch())
             try:
                 await self._until_its_end(rotator, number)
-            except AssertionError as error:  # something did not come in time
-                self.found.wrong.append(str(error))
+            except AssertionError as error:  # an event did not come
+                self.found.late.append(str(error))
             rotator.signal(signal.SIGKILL)
             await rotator.ended()
             watching.cancel()
@@ -121,7 +123,7 @@ class Victim:
         await rotator.says("daemon.ready", within=BOUND)
         while (await self._look("after a restart")).keys() != self._sinks or self._any_expired():
             if time.monotonic() - started > BOUND:
-                self.found.wrong.append(f"{BOUND:g} s after a start some sinks still hold no unexpired token")
+                self.found.late.append(f"{BOUND:g} s after a start some sinks still hold no unexpired token")
                 break
             await asyncio.sleep(0.02)
         took = time.monotonic() - started
