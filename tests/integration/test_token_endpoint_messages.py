@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,17 +14,15 @@ from rotator.core.errors import Code, RotationError
 from rotator.wire.resolver import system_lookup
 from tests.support.hostile_provider import (
     GOOD,
-    SECRET,
     answering,
-    asking,
     full_backlog,
     hostile,
     mint,
-    read_request,
     response,
 )
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
@@ -130,25 +127,3 @@ async def test_a_failed_handshake_leaves_nothing_open_p07() -> None:
     async with hostile(plain) as url:
         error = await _told(str(URL(url).with_scheme("https")))
     assert (error.code, error.ambiguous) == (Code.PROVIDER_TLS, False)
-
-
-async def test_no_more_connections_than_configured_are_open_at_once() -> None:
-    most = open_now = 0
-    third = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal most, open_now
-        open_now += 1
-        most = max(most, open_now)
-        if open_now > 2:
-            third.set()
-        await read_request(reader)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(third.wait(), 0.1)
-        open_now -= 1
-        writer.write(response(GOOD, "200 OK", "Connection: close"))
-        await writer.drain()
-
-    async with hostile(serve) as url, asking(url, connections=2, timeout=10.0) as endpoint:
-        await asyncio.gather(*(endpoint.mint("client", SECRET) for _ in range(6)))
-    assert most == 2

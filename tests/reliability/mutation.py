@@ -67,6 +67,7 @@ AREAS = (
             "tests/integration/test_token_endpoint.py",
             "tests/integration/test_token_endpoint_tls.py",
             "tests/integration/test_token_endpoint_messages.py",
+            "tests/integration/test_token_endpoint_settings.py",
             "tests/integration/network/test_kept_connections.py",
         ),
     ),

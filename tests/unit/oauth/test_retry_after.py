@@ -24,6 +24,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
         ("Wed, 24 Nov 2094 12:00:00 GMT", 300),
         ("Tuesday, 24-Nov-26 12:01:00 GMT", 60),
         ("Tue Nov 24 12:01:00 2026", 60),
+        ("Tue, 24 Nov 2026 13:01:00 +0100", 60),
         (None, None),
         ("", None),
         ("soon", None),

@@ -1,0 +1,46 @@
+"""What is configured for a provider is what its requests do, on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.core.model import Secret
+from tests.support.hostile_provider import GOOD, SECRET, asking, counting, hostile, read_request, response
+
+if TYPE_CHECKING:
+    from rotator.oauth.request import BasicEncoding
+
+
+@pytest.mark.parametrize(("encoding", "pair"), [("rfc6749", "a+b:c%25d"), ("raw", "a b:c%d")])
+async def test_id_and_secret_go_out_encoded_as_configured_p46(encoding: BasicEncoding, pair: str) -> None:
+    served: list[bytes] = []
+    async with hostile(counting(served, response(GOOD))) as url, asking(url, basic_encoding=encoding) as endpoint:
+        await endpoint.mint("a b", Secret("c%d"))
+    assert f"Authorization: Basic {b64encode(pair.encode()).decode()}".encode() in served[0]
+
+
+async def test_no_more_connections_than_configured_are_open_at_once() -> None:
+    most = open_now = 0
+    third = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most, open_now
+        open_now += 1
+        most = max(most, open_now)
+        if open_now > 2:
+            third.set()
+        await read_request(reader)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(third.wait(), 0.1)
+        open_now -= 1
+        writer.write(response(GOOD, "200 OK", "Connection: close"))
+        await writer.drain()
+
+    async with hostile(serve) as url, asking(url, connections=2, timeout=10.0) as endpoint:
+        await asyncio.gather(*(endpoint.mint("client", SECRET) for _ in range(6)))
+    assert most == 2
