@@ -1,7 +1,8 @@
 """The last net before a line leaves the process: what looks like a secret is cut out.
 
 The first line of defence is that secrets live in `Secret` and that foreign texts are not logged. This net is for what
-slips past it, above all in the records of libraries.
+slips past it, above all in the records of libraries. Where it is not certain how far a secret goes, too much is cut.
+Every pattern takes time in proportion to the text, whatever the text.
 """
 
 from __future__ import annotations
@@ -9,57 +10,102 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rotator.core.errors import RotationError, whence
 from rotator.core.model import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 CUT = "[redacted]"
 
-_SECRET_KEY = re.compile(
-    r"(?:^|[_.-])(?:access_token|refresh_token|id_token|client_token|client_secret\w*|secret_id|secret|password"
-    r"|passwd|authorization|assertion|private_key|api_key|x-vault-token)$",
-    re.IGNORECASE,
+DEEPEST = 8
+"""Levels of lists and mappings in the field of an event; what lies deeper is cut, and so does a circle end."""
+
+_BYTES = (bytes, bytearray, memoryview)
+_NAMES = (
+    r"(?:access|refresh|id|client|vault)[_-]?token|client[_-]?secret(?:_\w{1,20})?|secret[_-]?id|password|passwd"
+    r"|passphrase|(?:client[_-]?)?assertion|private[_-]?key|api[_-]?key|authorization"
 )
+_SECRET_KEY = re.compile(rf"(?:^|[_.-])(?:{_NAMES}|secret)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"""
       eyJ[\w-]{8,}(?:\.[\w-]*){0,4}                # JSON Web Tokens; torn ones too, as asking for a dot is quadratic
-    | \b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}      # tokens of Vault and OpenBao
+    | hv[sbr]\.[A-Za-z0-9_-]{8,}                   # tokens of Vault
+    | \b[sbr]\.[A-Za-z0-9_-]{20,}                  # tokens of OpenBao, and older ones of Vault
+    | -----BEGIN[ A-Z]{0,40}PRIVATE[ ]KEY-----.*?(?:-----END[ A-Z]{0,40}PRIVATE[ ]KEY-----|\Z)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
+_ASSIGNED = rf"""(?:{_NAMES}|\bsecret)\\*["']?\s*[=:]\s*"""
+_SCHEME = r"\b(?:Bearer|Basic)\s+"  # RFC 6750, RFC 7617
 _AFTER_A_NAME = re.compile(
-    r"""
-    ( \bBearer\s+ | \bBasic\s+                    # RFC 6750, RFC 7617
-    | (?:client_secret|access_token|refresh_token|client_token|secret_id|password|assertion)(?:["']?\s*[=:]\s*["']?)
-    | ://(?=[^/\s@]*:[^/\s@]*@)                     # user:password in a URL
-    )
-    (?!…)[^\s&"',@]+                             # "…" stands where people are to write a secret
+    rf"""
+    ( {_SCHEME}(?!tokens?\b) | {_ASSIGNED}(?:{_SCHEME})?+ )
+    (?! …(?:[\s`"'&.,;)]|\Z)                       # "…" stands where people are to write a secret
+      | [a-z]{{1,4}}\s )                             # a sentence goes on: "the secret id: it is wrong"
+    # A quote ends the value when no more backslashes stand before it than before the one that began it. The last of
+    # them may be the value's own; but texts within texts are escaped more than once, so too much is cut then.
+    (?: (?P<q>\\+["']) (?: [^\\] | (?!(?P=q))\\++["']? )*
+      | " (?: [^"\\] | \\++["']? )*
+      | ' (?: [^'\\] | \\++["']? )*
+      | (?: (?!{_SCHEME}|{_ASSIGNED}) [^\s&] )+ )
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_URL = re.compile(r"://(\S+)")
 
 
 def redact_text(text: str) -> str:
     """`text` without what looks like a secret."""
-    return _AFTER_A_NAME.sub(rf"\1{CUT}", _SECRET_TEXT.sub(CUT, text))
+    named = _AFTER_A_NAME.sub(_without_value, _SECRET_TEXT.sub(CUT, text))
+    return _URL.sub(_without_user, named)
 
 
-def redact(value: object) -> object:
-    """`value` without secrets, however deep: what it holds under a telling key, and what looks like one anywhere."""
+def _without_value(found: re.Match[str]) -> str:
+    """What stood before the value, and the quote that it began with; the one that ends it was left in the text."""
+    value = found[0][found.end(1) - found.start() :]
+    quote = found["q"] or (value[0] if value[0] in "\"'" else "")
+    return f"{found[1]}{quote}{CUT}"
+
+
+def _without_user(found: re.Match[str]) -> str:
+    """A URL without user and password; a slash before the @ may belong to a password, or begin the path."""
+    user, at, place = found[1].rpartition("@")
+    return f"://{CUT}@{place}" if at and (":" in user or "/" not in user) else found[0]
+
+
+def redact(value: object, depth: int = 0) -> object:
+    """`value` without secrets, however deep: what it holds under a telling key, and what looks like one anywhere.
+
+    What is none of JSON's kinds becomes a text here: later nobody would look at it any more. Of exceptions that are not
+    ours kind and place are kept, for their text may hold anything.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        return CUT if depth == DEEPEST else _redact_inside(value, depth + 1)
+    return _redact_one(value)
+
+
+def _redact_inside(value: dict[str, object] | Iterable[object], depth: int) -> object:
+    return redact_fields(value, depth) if isinstance(value, dict) else [redact(item, depth) for item in value]
+
+
+def _redact_one(value: object) -> str:
     if isinstance(value, Secret):
         return CUT
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, bytes):
-        return redact_text(value.decode(errors="replace"))
-    if isinstance(value, dict):
-        return redact_fields(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact(item) for item in value]
-    return value
+    if isinstance(value, BaseException) and not isinstance(value, RotationError):
+        return whence(value)
+    try:
+        text = bytes(value).decode(errors="replace") if isinstance(value, _BYTES) else str(value)
+    except Exception as error:  # noqa: BLE001  a value that cannot be written must not keep its event from being told
+        return f"a {type(value).__name__} that cannot be written: {whence(error)}"
+    return redact_text(text)
 
 
-def redact_fields(fields: Mapping[str, object]) -> dict[str, object]:
+def redact_fields(fields: Mapping[str, object], depth: int = 0) -> dict[str, object]:
     """The same for the fields of an event."""
-    return {key: CUT if _SECRET_KEY.search(str(key)) else redact(value) for key, value in fields.items()}
+    return {
+        redact_text(str(key)): CUT if _SECRET_KEY.search(str(key)) else redact(value, depth)
+        for key, value in fields.items()
+    }
