@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
@@ -25,8 +24,23 @@ OAUTH_ERRORS = {
 }
 """The `error` of an answer, where it has one that is registered."""
 
-_SHOWABLE = re.compile(r"[a-z_]{1,40}")
-"""An error code that may be shown. No digits: servers have been seen to echo secrets, and many of those are hex."""
+_SHOWABLE = frozenset(
+    {
+        *OAUTH_ERRORS,
+        # OAuth Extensions Error Registry, what a token endpoint may say (RFC 8628, RFC 9449, RFC 9126, OpenID Connect).
+        *("authorization_pending", "expired_token", "invalid_dpop_proof", "use_dpop_nonce", "invalid_request_object"),
+        *("unsupported_token_type", "insufficient_scope", "invalid_token", "interaction_required", "login_required"),
+        *(
+            "consent_required",
+            "account_selection_required",
+            "invalid_authorization_details",
+            "insufficient_user_authentication",
+        ),
+        # Words of widespread servers.
+        *("not_allowed", "too_many_requests", "rate_limit_exceeded", "mfa_required", "unsupported_response_type"),
+    }
+)
+"""Error codes that may be shown. No others: servers have been seen to echo secrets, and a secret may look like one."""
 
 BEFORE_THE_BODY = {
     429: Code.PROVIDER_THROTTLED,
@@ -75,7 +89,7 @@ def refusal(status: int, fields: Mapping[str, object] | None, where: str, wait: 
     """
     said = fields.get("error") if fields is not None else None
     code = _code(status, said)
-    shown = f" and error {said!r}" if isinstance(said, str) and _SHOWABLE.fullmatch(said) else ""
+    shown = f" and error {said!r}" if isinstance(said, str) and said in _SHOWABLE else ""
     return RotationError(code, f"{where} answered with status {status}{shown}", retry_after=wait)
 
 

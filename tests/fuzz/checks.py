@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 SECRET = canary("the client secret")
 THORNY = thorny("the client secret")
-SEARCHER = Searcher({"the client secret": SECRET, "the thorny client secret": THORNY})
+PASSPHRASE = canary("the passphrase", "abcdefghijklmnopqrstuvwxyz_")
+"""As some people choose secrets, and as error codes look."""
+SEARCHER = Searcher({"the secret": SECRET, "the thorny secret": THORNY, "the passphrase": PASSPHRASE})
 WHERE = "the token endpoint https://auth.example.com/token"
 NOW = FakeClock().now()
 EXPECTATIONS = tuple(

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tests.fuzz import checks, grammar
 
-SECRETS = st.sampled_from([checks.SECRET, checks.THORNY])
+SECRETS = st.sampled_from([checks.SECRET, checks.THORNY, checks.PASSPHRASE])
 STATUSES = st.one_of(st.sampled_from(grammar.STATUSES), st.integers(0, 999))
 EXPECTATIONS = st.sampled_from(checks.EXPECTATIONS)
 EXAMPLES = settings(max_examples=200, deadline=2000)
+SLOW_TO_MAKE = settings(EXAMPLES, max_examples=100)
 
 JSON = st.recursive(
     st.one_of(
@@ -31,7 +32,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(grammar.KEYS), JSON, max_size=8)
 
 
-@EXAMPLES
+@SLOW_TO_MAKE
 @given(STATUSES, OBJECTS, EXPECTATIONS)
 def test_any_json_is_a_grant_or_a_typed_refusal(status: int, fields: dict[str, object], expected: object) -> None:
     checks.answer(status, json.dumps(fields).encode(), expected)  # type: ignore[arg-type]  # Expectations
@@ -83,7 +84,7 @@ def test_any_retry_after_is_a_bounded_wait_or_none(header: str) -> None:
     checks.wait(header)
 
 
-@EXAMPLES
+@SLOW_TO_MAKE
 @given(
     STATUSES,
     st.one_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -135,8 +136,11 @@ def test_files_are_searched_by_name_and_content_apart_from_those_it_belongs_into
 
 
 def test_what_may_be_read_about_a_process_is_searched() -> None:
-    named = Searcher({"path": f"{os.environ['PATH']:x<24}"})
-    assert f"/proc/{os.getpid()}/environ" in {one.where for one in named.look_at_process(os.getpid())}
+    argument, variable = SECRETS["plain"], SECRETS["token"]
+    command = ["sh", "-c", "read line", argument]
+    with subprocess.Popen(command, env={"X": variable, "PATH": os.environ["PATH"]}, stdin=subprocess.PIPE) as child:
+        found = {(one.canary, Path(one.where).name) for one in SEARCHER.look_at_process(child.pid)}
+    assert found == {("plain", "cmdline"), ("token", "environ")}
     assert SEARCHER.look_at_process(os.getpid()) == []
 
 

@@ -15,7 +15,7 @@ from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
 from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.inputs import fetch
-from tests.fuzz.checks import NOW, SEARCHER, SECRET, WHERE
+from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE
 from tests.support.hostile_provider import answering, hostile, response
 from tests.support.hostile_provider import mint as mint_at
 from tests.unit.settings.home import GOOD, Home
@@ -72,6 +72,13 @@ async def test_a_refusal_carries_no_exception_of_the_transport_along_with_what_i
     assert caught.value.code is Code.ANSWER_STATUS
     assert caught.value.__context__ is None
     assert SEARCHER.look_at_error(caught.value, "the transport") == []
+
+
+def test_an_error_code_that_nobody_registered_is_not_shown_for_it_may_be_an_echoed_secret_p44() -> None:
+    body = json.dumps({"error": PASSPHRASE}).encode()
+    with pytest.raises(RotationError, match=r"answered with status 400$") as caught:
+        read_answer(Answer(400, body, WHERE), Expectations(), NOW)
+    assert SEARCHER.look_at_error(caught.value, "the answer") == []
 
 
 async def test_an_answer_that_is_refused_by_its_json_carries_none_of_it_p40() -> None:
