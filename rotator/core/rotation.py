@@ -82,6 +82,10 @@ class Rotation:
         """Until when consumers are served, on the elapsed clock: what the queues are ordered by."""
         return max((token.expires for token in policy.tokens(self.seen)), default=NEVER)
 
+    def is_due(self, around: Surroundings) -> bool:
+        """Whether there is a token to mint or to deliver now, and not only something to look at."""
+        return not isinstance(policy.decide(self.spec, self.seen, around, self._elapsed()), Wait)
+
     async def run(self, around: Surroundings) -> Wait:
         """One pass: at most one mint, as many deliveries as are due.
 

@@ -83,7 +83,7 @@ class Dispatcher:
         self._plan = plan
         self._journal = journal
         self._entries: dict[str, _Entry] = {}
-        self._queue: list[tuple[float, int, str]] = []
+        self._queue: list[tuple[bool, float, int, str]] = []
         self._order = 0
         self._running = 0
         self._pumps: dict[Gate, tuple[asyncio.Event, asyncio.Task[None]]] = {}
@@ -124,7 +124,7 @@ class Dispatcher:
         elif not entry.queued:
             entry.queued = True
             self._order += 1
-            heapq.heappush(self._queue, (entry.rotation.served_until, self._order, name))
+            heapq.heappush(self._queue, (self._only_looks(name, entry), entry.rotation.served_until, self._order, name))
             self._start_passes()
 
     def submit_all(self) -> None:
@@ -179,11 +179,21 @@ class Dispatcher:
 
     def _start_passes(self) -> None:
         while self._queue and self._running < PASSES and not self._draining:
-            _, _, name = heapq.heappop(self._queue)
+            *_, name = heapq.heappop(self._queue)
             entry = self._entries.get(name)
             if entry is not None and entry.queued:
                 entry.queued = False
                 self._start(name, entry, may_mint=False)
+
+    def _only_looks(self, name: str, entry: _Entry) -> bool:
+        """Whether a pass would but look: it then gives way to those that mint or deliver, however long they are served.
+
+        Otherwise the many credentials of a provider that is away, none of them served, would hold up all others.
+        """
+        if len(self._queue) + self._running < PASSES:
+            return False  # nobody has to give way
+        around = entry.gate.around(may_mint=True, store_recovered_at=self._store_recovered_at)
+        return entry.gate.has(name) or not entry.rotation.is_due(around)
 
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
         self._running += not may_mint

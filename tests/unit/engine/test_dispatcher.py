@@ -404,3 +404,35 @@ def test_what_failed_for_want_of_the_store_is_tried_as_soon_as_the_store_is_back
     unserved, still_unserved = run_in_virtual_time(seal())
     assert len(unserved) == 10
     assert still_unserved == []
+
+
+class SlowSource(MemorySource):
+    """Takes a tenth of a second."""
+
+    async def read(self) -> ClientCredentials:
+        await asyncio.sleep(0.1)
+        return await super().read()
+
+
+def test_p03_the_looks_of_many_that_nobody_serves_do_not_hold_up_a_renewal() -> None:
+    async def renewal() -> float:
+        world = World()
+        away, well = world.provider("away"), world.provider("well")
+        many = [f"away-{number}" for number in range(4 * PASSES)]
+        with away.endpoint.faults.on("mint", DOWN):
+            for name in many:
+                world.add(name, away, source=SlowSource(name), recheck_interval=5.0)
+            world.add("billing", well, recheck_interval=HOUR)
+            await asyncio.sleep(10)
+            for name in many:
+                world.dispatcher.submit(name)
+            before, at = len(well.endpoint.requests), world.clock.now().elapsed
+            rotation = next(r for r in world.dispatcher.rotations() if r.spec.name == "billing")
+            rotation.force()
+            world.dispatcher.submit("billing")
+            await asyncio.sleep(1)
+            took = well.endpoint.requests[before][0] - at
+            await world.end()
+        return took
+
+    assert run_in_virtual_time(renewal()) < 0.15
