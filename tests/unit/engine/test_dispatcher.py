@@ -421,15 +421,13 @@ def test_p03_the_looks_of_many_that_nobody_serves_do_not_hold_up_a_renewal() -> 
         many = [f"away-{number}" for number in range(4 * PASSES)]
         with away.endpoint.faults.on("mint", DOWN):
             for name in many:
-                world.add(name, away, source=SlowSource(name), recheck_interval=5.0)
-            world.add("billing", well, recheck_interval=HOUR)
+                world.add(name, away, source=SlowSource(name))
+            world.add("billing", well)
             await asyncio.sleep(10)
-            for name in many:
-                world.dispatcher.submit(name)
             before, at = len(well.endpoint.requests), world.clock.now().elapsed
             rotation = next(r for r in world.dispatcher.rotations() if r.spec.name == "billing")
             rotation.force()
-            world.dispatcher.submit("billing")
+            world.dispatcher.store_recovered()
             await asyncio.sleep(1)
             took = well.endpoint.requests[before][0] - at
             await world.end()
