@@ -370,3 +370,27 @@ async def test_v24_a_foreign_document_in_kv_v1_is_refused_and_left_alone(
     assert (await admin.api.adapter.get(f"/v1/{mount}/token"))["data"] == document
     await admin.cli(*command.split()[1:])
     assert await sink.write(record()) == record()
+
+
+async def test_h07_a_record_of_a_newer_rotator_is_read_and_one_of_an_older_rotator_is_written_anew(
+    sink: KvSink, admin: Admin, key: str
+) -> None:
+    await sink.write(record("old"))
+    await admin.put(key, **record("newer", life=900).fields(), added_later="unknown here")
+    assert await sink.read() == record("newer", life=900)
+    assert await sink.write(record("mine", life=600)) == record("newer", life=900)
+    fields = record("older", life=900).fields()
+    del fields["inputs"]
+    await admin.put(key, **fields)
+    assert await sink.read() is None
+    assert await sink.write(record("mine", life=600)) == record("mine", life=600)
+
+
+async def test_h01_on_kv_v1_a_better_token_that_is_there_already_is_not_replaced(
+    session: VaultSession, admin: Admin
+) -> None:
+    mount = await admin.mount(1)
+    one, two = (KvSink(session, f"{mount}/token", "billing") for _ in range(2))
+    await one.read()
+    await two.write(record("theirs", life=900))
+    assert await one.write(record("mine", life=600)) == record("theirs", life=900)
