@@ -26,6 +26,10 @@ _NEAR_A_SECRET = re.compile(
     re.IGNORECASE,
 )
 
+_RUN = re.compile(r"[A-Za-z0-9+_=-]{16,}")
+_TURN = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]|(?<=[a-z])[A-Z](?![a-z])")
+MANY_TURNS = 4
+
 _LITERAL_CURES = {
     "client_secret": "write it to Vault, `bao kv put PATH client_id=… client_secret=…`, and name PATH in source",
     "secret_id": 'put it into a file of mode 0600 and name that: secret_id_file = "secret-id"',
@@ -70,13 +74,15 @@ def literals(table: Mapping[str, Any], at: Path = ()) -> Iterator[Path]:
 def shown(value: object) -> str:
     """A value in a message: what it is if it has parts, else itself, short and without what looks like a secret."""
     kinds: tuple[tuple[type, str], ...] = ((dict, "a table"), (list, "a list"))
-    for kind, words in kinds:
-        if isinstance(value, kind):
+    for known, words in kinds:
+        if isinstance(value, known):
             return words
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
         return _short(str(value))
+    if looks_random(value):
+        return kind(value)
     return f'"{_short(redact_text(_bare(value)))}"'
 
 
@@ -84,6 +90,14 @@ def kind(value: object) -> str:
     """What a value is, for one that is not shown."""
     names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
     return f"{names.get(type(value), 'a value')} (not shown)"
+
+
+def looks_random(text: str) -> bool:
+    """Whether a text may be a key or a password that a machine made, and that somebody pasted into the wrong place.
+
+    In such ones small letters, capitals and digits take turns. A capital that begins a word is how names are written.
+    """
+    return any(len(_TURN.findall(run)) >= MANY_TURNS for run in _RUN.findall(text))
 
 
 def _bare(text: str) -> str:
