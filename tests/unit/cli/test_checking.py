@@ -1,0 +1,73 @@
+"""What `check` prints: for people what is wrong and how to mend it, for programs the same as fields."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rotator.cli.checking import check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CONFIGURATION = """\
+[vault]
+address = "http://127.0.0.1:9"
+
+[vault.auth]
+method = "token"
+token_file = "token"
+
+[providers.thx]
+token_url = "https://auth.example.com/token"
+
+[credentials.billing]
+provider = "thx"
+renew_at = {renew_at}
+source = {{ type = "vault", path = "secret/apps/billing" }}
+sinks = [{{ type = "vault", path = "secret/tokens/billing", consumer_interval = "5m" }}]
+"""
+
+
+def configuration(home: Path, renew_at: float = 0.5) -> Path:
+    """A configuration of one credential, whose Vault is not there."""
+    secret = home / "token"
+    secret.write_text("hvs.CANARY")
+    secret.chmod(0o600)
+    file = home / "config.toml"
+    file.write_text(CONFIGURATION.format(renew_at=renew_at))
+    return file
+
+
+def test_a_good_configuration_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = configuration(tmp_path)
+    assert check(file, "text", live=False) == 0
+    assert " ".join(capsys.readouterr().out.split()) == f"ok {file}: 1 credential"
+
+
+def test_people_are_warned_of_what_works_badly_and_programs_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = configuration(tmp_path, renew_at=0.9)
+    assert check(file, "text", live=False) == 0
+    told = capsys.readouterr().out
+    assert "warn  " in told
+    assert "consumer_interval" in told
+    assert check(file, "json", live=False) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["problems"], document["checks"]) == (True, [], [])
+    assert [warning["key"] for warning in document["warnings"]] == ["credentials.billing.sinks[0].consumer_interval"]
+
+
+def test_a_vault_that_is_not_there_is_told_with_its_cure_and_nothing_else_is_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(configuration(tmp_path), "text", live=True) == 1
+    told = capsys.readouterr().out
+    assert "fail  log in to Vault at http://127.0.0.1:9" in told
+    assert "vault_unavailable: " in told
+    assert "cure: " in told
+    assert "billing: " not in told
+    assert "CANARY" not in told
