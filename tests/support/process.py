@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -51,10 +52,19 @@ class Rotator:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if "COVERAGE_PROCESS_CONFIG" in PASSED_ON:
+            await self._end_in_order()
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
         await self._reader
+
+    async def _end_in_order(self) -> None:
+        """What coverage.py has seen is lost in a kill."""
+        if self._process.returncode is None:
+            self._process.terminate()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), DEADLINE)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
