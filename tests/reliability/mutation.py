@@ -163,10 +163,11 @@ def _noticed(fate: str) -> bool:
 
 def _copy(area: Area, place: Path) -> None:
     """mutmut writes beside what it reads, so it gets a tree of its own, with the area in its configuration."""
-    for folder in ("rotator", "tests"):
+    for folder in ("rotator", "tests", "docs"):
         shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
     settings = {
         "source_paths": ["rotator"],
+        "also_copy": ["docs"],
         "only_mutate": area.only,
         "pytest_add_cli_args_test_selection": area.tests,
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
