@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.model import Secret
-from tests.support.hostile_provider import GOOD, SECRET, asking, counting, hostile, read_request, response
+from tests.support.hostile_provider import GOOD, SECRET, asking, counting, hostile, mint, read_request, response
 
 if TYPE_CHECKING:
     from rotator.oauth.request import BasicEncoding
@@ -44,3 +44,15 @@ async def test_no_more_connections_than_configured_are_open_at_once() -> None:
     async with hostile(serve) as url, asking(url, connections=2, timeout=10.0) as endpoint:
         await asyncio.gather(*(endpoint.mint("client", SECRET) for _ in range(6)))
     assert most == 2
+
+
+async def test_the_connection_that_replaces_a_dead_one_is_not_kept_itself_n04() -> None:
+    served: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await counting(served, response(GOOD))(reader, writer)
+        await reader.read(1)  # the next request begins: close without an answer
+
+    async with hostile(behave) as url:
+        assert (await mint(url, times=4)).lifetime == 600.0
+    assert len(served) == 4
