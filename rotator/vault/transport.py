@@ -75,7 +75,9 @@ class Transport:
                 answer = await self._exchange(method, URL(url, encoded=True), headers, body)
                 if answer.status != 307:  # noqa: PLR2004  the one redirect that keeps method and body and that Vault uses
                     return answer
-                return await self._exchange(method, self._leader(request, url, answer), headers, body)
+                return await self._exchange(
+                    method, self._leader(request, url, answer, (headers.get("X-Vault-Token"), body)), headers, body
+                )
         except RotationError:
             raise
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry token or secret
@@ -102,7 +104,7 @@ class Transport:
             self._session = open_session(CONNECTIONS, connect_timeout, self._reach, lookup=self._lookup)
         return self._session
 
-    def _leader(self, request: str, url: str, answer: Answer) -> URL:
+    def _leader(self, request: str, url: str, answer: Answer, sent: object) -> URL:
         """Where a standby points to, if the token may go there."""
         here, there, named = URL(url, encoded=True), None, ""
         try:
@@ -115,7 +117,7 @@ class Transport:
         if there.scheme != here.scheme or named not in self._hosts or there.user is not None:
             raise RotationError(
                 Code.VAULT_REDIRECTED,
-                f"{request} was answered with a redirect to {_shown(there)}, and the token is sent to "
+                f"{request} was answered with a redirect to {_shown(there, sent)}, and the token is sent to "
                 f"{', '.join(sorted(self._hosts))} over {here.scheme} only; vault.allowed_hosts may name more nodes",
             )
         return there
@@ -126,11 +128,22 @@ def _api_path(url: URL) -> str:
     return url.path.rpartition("/v1/")[2]
 
 
-def _shown(url: URL) -> str:
-    """Scheme and host of a redirect's target as far as they are plain; the rest may hold anything."""
+ECHO = 8
+"""Characters in a row of what was sent that make a name one that must not be shown."""
+
+
+def _shown(url: URL, sent: object) -> str:
+    """Scheme and host of a redirect's target as far as they are plain and repeat nothing of what was sent."""
     host = url.host or ""
     plain = host.isascii() and host.replace("-", "").replace(".", "").replace(":", "").isalnum()
-    return f"{url.scheme}://{host}:{url.port}" if plain and url.scheme in {"http", "https"} else "another place"
+    shown = plain and not _repeats(host, str(sent)) and url.scheme in {"http", "https"}
+    return f"{url.scheme}://{host}:{url.port}" if shown else "another place"
+
+
+def _repeats(host: str, sent: str) -> bool:
+    """Whether a host's name has a piece of a secret in it: URLs know no capitals, and not every sign."""
+    name, secret = ("".join(filter(str.isalnum, text.lower())) for text in (host, sent))
+    return any(name[start : start + ECHO] in secret for start in range(len(name) - ECHO + 1))
 
 
 _WORDS: Mapping[Fault, tuple[Callable[[Code, str], RotationError], Code, str]] = {

@@ -15,14 +15,18 @@ from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
 from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.inputs import fetch
+from rotator.vault.transport import Transport
 from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE
 from tests.support.hostile_provider import answering, hostile, response
 from tests.support.hostile_provider import mint as mint_at
 from tests.unit.settings.home import GOOD, Home
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.hostile_provider import Behaviour
 
 NOT_UTF8 = SECRET.encode() + b"\xff"
 
@@ -79,6 +83,25 @@ def test_an_error_code_that_nobody_registered_is_not_shown_for_it_may_be_an_echo
     with pytest.raises(RotationError, match=r"answered with status 400$") as caught:
         read_answer(Answer(400, body, WHERE), Expectations(), NOW)
     assert SEARCHER.look_at_error(caught.value, "the answer") == []
+
+
+async def test_a_redirect_of_vault_to_a_host_named_like_the_token_does_not_show_it_v04() -> None:
+    head = f"HTTP/1.1 307 X\r\nLocation: http://a.{SECRET.lower()}.example:8200/v1/x\r\nContent-Length: 0\r\n\r\n"
+    async with hostile(_hears_no_body(head.encode())) as url:
+        transport = Transport(frozenset({url.split("/")[2]}))
+        with pytest.raises(RotationError, match="a redirect to another place") as caught:
+            await transport.send("GET", url, {"X-Vault-Token": f"s.{SECRET}"})
+        await transport.close()
+    assert SEARCHER.look_at_error(caught.value, "the redirect") == []
+
+
+def _hears_no_body(raw: bytes) -> Behaviour:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(raw)
+        await writer.drain()
+
+    return behave
 
 
 async def test_an_answer_that_is_refused_by_its_json_carries_none_of_it_p40() -> None:
