@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from contextlib import asynccontextmanager
@@ -46,6 +47,14 @@ ANSWERS: dict[str, tuple[Behaviour, str]] = {
     "too large": (answering(response(b" " * (2 << 20))), "{where} answered with more than 131072 bytes"),
     "encoded": (
         answering(response(b"no", "200 OK", "Content-Encoding: gzip")),
+        "{where} answered in an encoding nobody asked for",
+    ),
+    "encoded in a way that nobody knows": (
+        answering(response(GOOD, "200 OK", "Content-Encoding: br")),
+        "{where} answered in an encoding nobody asked for",
+    ),
+    "encoded and cut": (
+        answering(response(gzip.compress(GOOD)[:-9], "200 OK", "Content-Encoding: gzip")),
         "{where} answered in an encoding nobody asked for",
     ),
     "late": (_silent, "{where} did not answer whole within 1 s"),
