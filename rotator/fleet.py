@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import Dispatcher, GatedEndpoint
+from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate
+from rotator.engine.gated import GatedEndpoint
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.oauth.endpoint import HttpTokenEndpoint, Provider

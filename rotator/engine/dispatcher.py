@@ -12,45 +12,28 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import RotationError, whence
+from rotator.core.errors import whence
 from rotator.core.observation import NEVER
 from rotator.core.policy import Reason, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rotator.core.model import Grant, Secret
-    from rotator.core.ports import Clock, Journal, TokenEndpoint
+    from rotator.core.ports import Clock, Journal
     from rotator.core.rotation import Rotation
     from rotator.engine.gate import Gate
 
 PASSES = 64
 """Passes without leave to mint that run at once; those with it are bounded by the gates."""
 
+FIRST_LOOKS_WAIT = 1.0
+"""Seconds for which a gate stays shut while credentials behind it have not been looked at (R03).
+
+Until then it is not known who needs a token most.
+"""
+
 BROKEN_PAUSE = 30.0
 """Seconds until a credential whose pass broke in an unforeseen way is tried again."""
-
-
-class GatedEndpoint:
-    """A token endpoint that tells its provider's gate how it went."""
-
-    def __init__(self, endpoint: TokenEndpoint, gate: Gate, clock: Clock, recovered: Callable[[Gate], None]) -> None:
-        self._endpoint = endpoint
-        self._gate = gate
-        self._clock = clock
-        self._recovered = recovered
-
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
-        """See `rotator.core.ports.TokenEndpoint`."""
-        try:
-            grant = await self._endpoint.mint(client_id, secret)
-        except RotationError as error:
-            if self._gate.failed(error, self._clock.now().elapsed):
-                self._recovered(self._gate)
-            raise
-        if self._gate.answered(self._clock.now().elapsed):
-            self._recovered(self._gate)
-        return grant
 
 
 @dataclass(slots=True)
@@ -63,7 +46,25 @@ class _Entry:
     task: asyncio.Task[Wait] | None = None
     again: bool = False
     admitted: bool = False
+    passes: int = 0
     rounds: int = 0
+
+
+@dataclass(slots=True)
+class _Pump:
+    """What lets credentials through one gate.
+
+    Attributes:
+        wake: Set when the gate may have to open.
+        task: Does the work.
+        unknown: Credentials behind the gate that have not been through a pass.
+        shut_until: Until then it waits for those.
+    """
+
+    wake: asyncio.Event
+    task: asyncio.Task[None]
+    unknown: int = 0
+    shut_until: float = NEVER
 
 
 class Dispatcher:
@@ -86,7 +87,7 @@ class Dispatcher:
         self._queue: list[tuple[bool, float, int, str]] = []
         self._order = 0
         self._running = 0
-        self._pumps: dict[Gate, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self._pumps: dict[Gate, _Pump] = {}
         self._draining = False
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
@@ -96,8 +97,11 @@ class Dispatcher:
         """Take up a credential and look at it at once."""
         self._entries[rotation.spec.name] = _Entry(rotation, gate)
         if gate not in self._pumps:
-            wake = asyncio.Event()
-            self._pumps[gate] = (wake, asyncio.create_task(self._pump(gate, wake), name=f"gate {gate.provider}"))
+            task = asyncio.create_task(self._pump(gate), name=f"gate {gate.provider}")
+            self._pumps[gate] = _Pump(asyncio.Event(), task)
+        pump = self._pumps[gate]
+        pump.unknown += 1
+        pump.shut_until = self._clock.now().elapsed + FIRST_LOOKS_WAIT
         self.submit(rotation.spec.name)
 
     async def remove(self, name: str) -> None:
@@ -106,9 +110,11 @@ class Dispatcher:
         entry.gate.leave(name)
         if entry.task is not None:
             await asyncio.wait([entry.task])
+        pump = self._pumps[entry.gate]
+        pump.unknown -= entry.passes == 0
         if all(other.gate is not entry.gate for other in self._entries.values()):
-            _, pump = self._pumps.pop(entry.gate)
-            pump.cancel()
+            del self._pumps[entry.gate]
+            pump.task.cancel()
 
     def rotations(self) -> list[Rotation]:
         """Every credential's rotation."""
@@ -163,7 +169,7 @@ class Dispatcher:
             Whether all ended within `grace` seconds; what did not has been cancelled.
         """
         self._draining = True
-        pumps = [pump for _, pump in self._pumps.values()]
+        pumps = [pump.task for pump in self._pumps.values()]
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
@@ -214,6 +220,9 @@ class Dispatcher:
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
         """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
         entry.task = None
+        if entry.gate in self._pumps:
+            self._pumps[entry.gate].unknown -= entry.passes == 0
+        entry.passes += 1
         if may_mint:
             entry.gate.passed()
         else:
@@ -229,7 +238,7 @@ class Dispatcher:
             self._follow(name, entry, task.result())
         self._start_passes()
         if entry.gate in self._pumps:
-            self._pumps[entry.gate][0].set()
+            self._pumps[entry.gate].wake.set()
         self._changed.set()
 
     def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
@@ -243,17 +252,20 @@ class Dispatcher:
             entry.again = False
             self.submit(name)
 
-    async def _pump(self, gate: Gate, wake: asyncio.Event) -> None:
+    async def _pump(self, gate: Gate) -> None:
         """Let credentials through a gate as it opens."""
+        pump = self._pumps[gate]
         while True:
             at = gate.next_at()
             now = self._clock.now().elapsed
+            if at is not None and pump.unknown > 0:
+                at = max(at, pump.shut_until)
             if at is not None and at <= now:
                 self._admit(gate, now)
                 continue
-            wake.clear()
+            pump.wake.clear()
             try:
-                await asyncio.wait_for(wake.wait(), None if at is None else at - now)
+                await asyncio.wait_for(pump.wake.wait(), None if at is None else at - now)
             except TimeoutError:
                 continue
 

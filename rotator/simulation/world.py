@@ -11,8 +11,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import Dispatcher, GatedEndpoint
+from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate
+from rotator.engine.gated import GatedEndpoint
 from rotator.engine.sentinel import TICK, Sentinel
 from rotator.simulation.history import History
 from rotator.simulation.plant import Blow

@@ -15,8 +15,9 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import CredentialSpec
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
-from rotator.engine.dispatcher import Dispatcher, GatedEndpoint
+from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate, Limits
+from rotator.engine.gated import GatedEndpoint
 from rotator.engine.schedule import Schedule
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 from rotator.testing import MemorySink, MemorySource, RecordingJournal

@@ -11,8 +11,9 @@ from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec, Moment, TokenRecord
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import BROKEN_PAUSE, PASSES, Dispatcher, GatedEndpoint
+from rotator.engine.dispatcher import BROKEN_PAUSE, PASSES, Dispatcher
 from rotator.engine.gate import Gate, Limits
+from rotator.engine.gated import GatedEndpoint
 from rotator.testing import (
     EPOCH,
     LoopClock,

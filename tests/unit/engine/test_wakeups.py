@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import CredentialSpec
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import Dispatcher, GatedEndpoint
+from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate, Limits
+from rotator.engine.gated import GatedEndpoint
 from rotator.testing import (
     LoopClock,
     MemoryEndpoint,

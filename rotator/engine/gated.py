@@ -1,0 +1,36 @@
+"""Token requests whose outcome the provider's gate learns of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rotator.core.errors import RotationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rotator.core.model import Grant, Secret
+    from rotator.core.ports import Clock, TokenEndpoint
+    from rotator.engine.gate import Gate
+
+
+class GatedEndpoint:
+    """A token endpoint that tells its provider's gate how it went."""
+
+    def __init__(self, endpoint: TokenEndpoint, gate: Gate, clock: Clock, recovered: Callable[[Gate], None]) -> None:
+        self._endpoint = endpoint
+        self._gate = gate
+        self._clock = clock
+        self._recovered = recovered
+
+    async def mint(self, client_id: str, secret: Secret) -> Grant:
+        """See `rotator.core.ports.TokenEndpoint`."""
+        try:
+            grant = await self._endpoint.mint(client_id, secret)
+        except RotationError as error:
+            if self._gate.failed(error, self._clock.now().elapsed):
+                self._recovered(self._gate)
+            raise
+        if self._gate.answered(self._clock.now().elapsed):
+            self._recovered(self._gate)
+        return grant
