@@ -13,19 +13,24 @@ from rotator.engine.schedule import Schedule
 from rotator.engine.sentinel import Sentinel
 from rotator.fleet import Fleet
 from rotator.operate import logs
+from rotator.operate.vitals import vitals
 from rotator.settings import translate
 from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from pathlib import Path
 
     from rotator.core.ports import Clock, Journal
     from rotator.settings.load import Loaded
 
-INTERRUPTED = 130
-"""Exit code after a second signal."""
+OK, FAILED, INTERRUPTED = 0, 1, 130
+"""Exit codes: told to stop; ended because a part of it died, so that whoever supervises it starts it again; after a
+second signal."""
+
+VITALS_INTERVAL = 30.0
+"""Seconds between two `process.vitals`, which are told at debug level."""
 
 
 class Daemon:
@@ -40,6 +45,8 @@ class Daemon:
     Attributes:
         fleet: The credentials.
         loaded: The configuration in force.
+        schedule: When the credentials are looked at; tells when a pass last ended and when it last rang.
+        sentinel: Watches the clocks; tells when it last did.
     """
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock, log: Journal) -> None:
@@ -47,13 +54,18 @@ class Daemon:
         self._environ = environ
         self._clock = clock
         self._log = log
-        self._schedule = Schedule(self._due, clock)
-        self.fleet = Fleet(clock, log, environ, self._schedule.plan, self._schedule.forget)
+        self.schedule = Schedule(self._due, clock)
+        self.fleet = Fleet(clock, log, environ, self.schedule.plan, self.schedule.forget)
+        self.sentinel = Sentinel(clock, _awake, self.schedule, self.fleet.dispatcher, log)
+        self._exit_code = OK
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self) -> int:
         """Work until SIGTERM or SIGINT, then let what is under way end.
+
+        Returns:
+            The exit code: 0, or 1 when a part of the daemon died.
 
         Raises:
             ConfigError: The configuration cannot work on this machine.
@@ -64,42 +76,48 @@ class Daemon:
             loop.add_signal_handler(number, self._on_signal)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         self._log.event("daemon.started", version=__version__, pid=os.getpid(), config=str(self.loaded.file))
-        self._schedule.start()
+        self.schedule.start()
         try:
             await self.fleet.apply(self.loaded)
             tell_loaded(self._log, self.loaded)
-            await self._work(loop)
+            await self._work()
             await self._drain()
         finally:
-            self._schedule.stop()
+            self.schedule.stop()
             await self.fleet.close()
         self._log.event("daemon.stopped")
+        return self._exit_code
 
-    async def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        sentinel = Sentinel(self._clock, loop.time, self._schedule, self.fleet.dispatcher, self._log)
+    async def _work(self) -> None:
+        """Until told to stop, or until a part dies."""
         tasks = [
-            asyncio.create_task(sentinel.run(), name="sentinel"),
-            asyncio.create_task(self._reloads(), name="reloads"),
-            asyncio.create_task(self._tell_ready(), name="readiness"),
+            self._part("sentinel", self.sentinel.run()),
+            self._part("reloads", self._reloads()),
+            self._part("readiness", self._tell_ready()),
+            self._part("vitals", self._tell_vitals()),
         ]
-        stopping = asyncio.create_task(self._stop.wait(), name="stop")
-        watched = {stopping, *tasks}
-        while not self._stop.is_set():
-            done, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopping}:
-                error = None if task.cancelled() else task.exception()
-                if error is not None:
-                    # Nothing may die in silence: without one of these the daemon would look alive and be none.
-                    self._log.event("process.error", where=task.get_name(), detail=whence(error))
-                    self._stop.set()
+        await self._stop.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _part(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing may die in silence: without one of its parts the daemon would look alive and be none (R06)."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._log.event("process.error", where=task.get_name(), detail=whence(error))
+            self._exit_code = FAILED
+            self._stop.set()
+
     async def _drain(self) -> None:
         grace = self.loaded.settings.shutdown_grace
         self._log.event("daemon.draining", grace_s=grace)
-        self._schedule.stop()
+        self.schedule.stop()
         if not await self.fleet.dispatcher.drain(grace):
             self._log.event("process.error", where="shutdown", detail=f"not everything ended within {grace:g} s")
 
@@ -110,20 +128,45 @@ class Daemon:
         fresh = sum(rotation.served_until > now for rotation in rotations)
         self._log.event("daemon.ready", credentials=len(rotations), fresh=fresh)
 
+    async def _tell_vitals(self) -> None:
+        while True:
+            await asyncio.sleep(VITALS_INTERVAL)
+            now = self._clock.now().elapsed
+            self._log.event(
+                "process.vitals",
+                **vitals(),
+                looked_s=round(now - self.sentinel.ticked_at, 1),
+                passed_s=round(now - self.schedule.planned_at, 1),
+                rang_s=round(now - self.schedule.rang_at, 1),
+            )
+
     async def _reloads(self) -> None:
         while True:
             await self._reload.wait()
             self._reload.clear()
             try:
                 loaded = await asyncio.to_thread(load, self.loaded.file, self._environ)
-                changes = await self.fleet.apply(loaded)
             except ConfigError as error:
-                for problem in error.problems:
-                    self._log.event("config.rejected", config=error.file, **problem.as_dict())
-                continue
-            self.loaded = loaded
-            self._log.event("config.reloaded", config=str(loaded.file), **changes)
-            tell_warnings(self._log, loaded)
+                self._tell_rejected(error)
+            except Exception as error:  # noqa: BLE001  no thread, no descriptor: the old configuration stays in force
+                self._log.event("process.error", where="reload", detail=whence(error))
+            else:
+                await self._take_over(loaded)
+
+    async def _take_over(self, loaded: Loaded) -> None:
+        # What is raised beyond ConfigError ends the daemon: it may have broken off halfway.
+        try:
+            changes = await self.fleet.apply(loaded)
+        except ConfigError as error:
+            self._tell_rejected(error)
+            return
+        self.loaded = loaded
+        self._log.event("config.reloaded", config=str(loaded.file), **changes)
+        tell_warnings(self._log, loaded)
+
+    def _tell_rejected(self, error: ConfigError) -> None:
+        for problem in error.problems:
+            self._log.event("config.rejected", config=error.file, **problem.as_dict())
 
     def _due(self, name: str) -> None:
         self.fleet.dispatcher.submit(name)
@@ -152,15 +195,28 @@ def tell_warnings(log: Journal, loaded: Loaded) -> None:
         log.event("config.warning", **warning.as_dict())
 
 
+def _awake() -> float:
+    """The loop's clock, which stands still while the machine sleeps."""
+    return asyncio.get_running_loop().time()
+
+
 def run(file: Path, environ: Mapping[str, str], clock: Clock) -> None:
     """Run the daemon until a signal ends it.
 
     Raises:
         ConfigError: The configuration cannot be used.
+        SystemExit: A part of the daemon died; the code is `FAILED`.
     """
     loaded = load(file, environ)
     log = logs.configure(translate.logs(loaded.settings))
     try:
-        asyncio.run(Daemon(loaded, environ, clock, log).run())
+        code = asyncio.run(Daemon(loaded, environ, clock, log).run())
+    except (ConfigError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001  also what ends a loop from inside: told, and then an exit code
+        log.event("process.error", where="daemon", detail=whence(error))
+        code = FAILED
     finally:
         log.close()
+    if code != OK:
+        raise SystemExit(code)

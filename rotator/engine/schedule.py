@@ -7,6 +7,7 @@ docs/adr/0003-apscheduler-is-an-alarm-clock.md.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,20 +17,27 @@ from apscheduler.triggers.base import BaseTrigger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rotator.core.model import Moment
     from rotator.core.ports import Clock
 
 BEAT = timedelta(minutes=5)
 """A job that nobody re-plans rings again after this time: a wake-up may be early, never missing."""
+
+LATE = 5.0
+"""Seconds after its date at which a wake-up that has not rung counts as lost: APScheduler rings within milliseconds."""
 
 FARTHEST = timedelta(days=30)
 """No wake-up lies farther ahead, so that no arithmetic on dates can overflow."""
 
 
 class _Beat(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Rings every `BEAT` from now on, and knows no past: a clock that jumped ahead makes no list of missed dates."""
+    """Rings every `beat` from now on, and knows no past: a clock that jumped ahead makes no list of missed dates."""
+
+    def __init__(self, beat: timedelta) -> None:
+        self._beat = beat
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  its signature
-        return now + BEAT
+        return now + self._beat
 
 
 class Schedule:
@@ -38,34 +46,39 @@ class Schedule:
     Args:
         due: Called with the name of a credential whose time has come. It must not block and must not raise.
         clock: Time.
+        beat: After this time a job that nobody re-plans rings again.
+
+    Attributes:
+        planned_at: When a wake-up was last planned, on the elapsed clock: every pass ends with that.
+        rang_at: When it last rang, on the elapsed clock.
     """
 
-    def __init__(self, due: Callable[[str], None], clock: Clock) -> None:
+    def __init__(self, due: Callable[[str], None], clock: Clock, beat: timedelta = BEAT) -> None:
+        self.planned_at = self.rang_at = clock.now().elapsed
         self._due = due
         self._clock = clock
+        self._beat = _Beat(beat)
         self._dates: dict[str, float] = {}
-        self._scheduler = AsyncIOScheduler(
-            timezone=UTC,
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-        )
+        self._started = False
+        self._scheduler = _alarm_clock()
 
     def start(self) -> None:
         """Start ringing; needs a running event loop."""
+        self._started = True
         self._scheduler.start()
 
     def stop(self) -> None:
         """Ring no more."""
+        self._started = False
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def plan(self, name: str, at: float) -> None:
         """Ring for `name` at this reading of the elapsed clock, instead of when it was planned before."""
+        now = self._clock.now()
+        self.planned_at = now.elapsed
         self._dates[name] = at
-        date = self._date(at)
-        if self._scheduler.get_job(name) is None:
-            self._scheduler.add_job(self._ring, _Beat(), args=[name], id=name, next_run_time=date)
-        else:
-            self._scheduler.modify_job(name, next_run_time=date)
+        self._set(name, at, now)
 
     def forget(self, name: str) -> None:
         """Plan nothing more for `name`."""
@@ -74,20 +87,45 @@ class Schedule:
             self._scheduler.remove_job(name)
 
     def is_planned(self, name: str) -> bool:
-        """Whether a date for `name` has been planned and has not rung yet, in our book and in APScheduler's."""
-        return name in self._dates and self._scheduler.get_job(name) is not None
+        """Whether a date for `name` is still to ring, in our book and in APScheduler's.
+
+        One that should have rung `LATE` ago is not: whatever APScheduler says of itself, it will not ring.
+        """
+        at = self._dates.get(name)
+        awaited = at is not None and self._clock.now().elapsed <= at + LATE
+        return awaited and self._scheduler.get_job(name) is not None
 
     def replan(self) -> None:
-        """Lay every date anew on the wall clock: it was set, or the machine slept."""
-        for name, at in list(self._dates.items()):
-            self.plan(name, at)
+        """Lay every date anew, on the clocks as they are now and on a new APScheduler: the old one may have died."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._scheduler = _alarm_clock()
+        now = self._clock.now()
+        for name, at in self._dates.items():
+            self._set(name, at, now)
+        if self._started:
+            self._scheduler.start()
+
+    def _set(self, name: str, at: float, now: Moment) -> None:
+        ahead = timedelta(seconds=min(max(at - now.elapsed, 0.0), FARTHEST.total_seconds()))
+        if self._scheduler.get_job(name) is None:
+            self._scheduler.add_job(self._ring, self._beat, args=[name], id=name, next_run_time=now.wall + ahead)
+        else:
+            self._scheduler.modify_job(name, next_run_time=now.wall + ahead)
 
     async def _ring(self, name: str) -> None:
-        # A coroutine, because APScheduler runs plain functions in threads.
+        # A coroutine, because APScheduler runs plain functions in threads; and it does nothing itself, because
+        # APScheduler swallows what is raised here, SystemExit included (R06). What the loop catches is logged.
+        asyncio.get_running_loop().call_soon(self._hand_on, name)
+
+    def _hand_on(self, name: str) -> None:
+        self.rang_at = self._clock.now().elapsed
         self._dates.pop(name, None)
         self._due(name)
 
-    def _date(self, at: float) -> datetime:
-        now = self._clock.now()
-        ahead = timedelta(seconds=min(max(at - now.elapsed, 0.0), FARTHEST.total_seconds()))
-        return now.wall + ahead
+
+def _alarm_clock() -> AsyncIOScheduler:
+    return AsyncIOScheduler(
+        timezone=UTC,
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+    )

@@ -18,15 +18,18 @@ TICK = 1.0
 STEP = 2.0
 """Seconds by which the clocks may part in one tick before it counts; NTP slews by less than a millisecond."""
 
+HELD_UP = 2.0
+"""Seconds by which a tick may be late; beyond that APScheduler was held up with it, and gets until the next tick."""
+
 
 class Book(Protocol):
     """Of a schedule, what the sentinel looks after."""
 
     def is_planned(self, name: str) -> bool:
-        """Whether a wake-up of this credential is to come."""
+        """Whether a wake-up of this credential is to come; one that is overdue is not."""
 
     def replan(self) -> None:
-        """Lay every wake-up anew on clocks that have changed."""
+        """Lay every wake-up anew, on clocks that have changed and on an alarm clock that may have stopped."""
 
 
 class Sentinel:
@@ -37,7 +40,10 @@ class Sentinel:
         monotonic: A clock that stands still during suspend: the event loop's own.
         schedule: Laid anew when the wall clock was set or the machine slept.
         dispatcher: Its credentials must each be planned or busy.
-        journal: Told `clock.stepped` and `schedule.mended`.
+        journal: Told `clock.stepped`, `clock.resumed` and `schedule.mended`.
+
+    Attributes:
+        ticked_at: When it last looked, on the elapsed clock: it tells whether the loop makes progress.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Sentinel:
         dispatcher: Dispatcher,
         journal: Journal,
     ) -> None:
+        self.ticked_at = clock.now().elapsed
         self._clock = clock
         self._monotonic = monotonic
         self._schedule = schedule
@@ -61,7 +68,9 @@ class Sentinel:
             await asyncio.sleep(TICK)
             now, awake = self._clock.now(), self._monotonic()
             self.compare(before, now, awake - awake_before)
-            self.mend()
+            if now.elapsed - before.elapsed < TICK + HELD_UP:
+                self.mend()
+            self.ticked_at = now.elapsed
             before, awake_before = now, awake
 
     def compare(self, before: Moment, now: Moment, awake: float) -> None:
@@ -86,9 +95,14 @@ class Sentinel:
             self._dispatcher.submit_all()
 
     def mend(self) -> None:
-        """Submit every credential that is neither planned nor busy: a wake-up of it has been lost."""
-        for rotation in self._dispatcher.rotations():
-            name = rotation.spec.name
-            if not self._schedule.is_planned(name) and not self._dispatcher.is_busy(name):
-                self._journal.event("schedule.mended", credential=name)
-                self._dispatcher.submit(name)
+        """Submit every credential that is neither planned nor busy: a wake-up of it has been lost.
+
+        The schedule is laid anew as well: when APScheduler has stopped ringing, it is overdue wake-ups that tell.
+        """
+        names = [rotation.spec.name for rotation in self._dispatcher.rotations()]
+        lost = [name for name in names if not self._schedule.is_planned(name) and not self._dispatcher.is_busy(name)]
+        for name in lost:
+            self._journal.event("schedule.mended", credential=name)
+            self._dispatcher.submit(name)
+        if lost:
+            self._schedule.replan()

@@ -37,6 +37,7 @@ LEVELS = {
     "config.warning": logging.WARNING,
     "log.dropped": logging.WARNING,
     "process.error": logging.ERROR,
+    "process.vitals": logging.DEBUG,
     "schedule.mended": logging.WARNING,
     "token.delivery_failed": logging.WARNING,
     "token.delivery_retried": logging.DEBUG,

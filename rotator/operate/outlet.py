@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 import queue
+import select
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 CAPACITY = 10_000
@@ -16,14 +21,18 @@ CAPACITY = 10_000
 class Outlet:
     """Writes lines to a stream from a thread of its own.
 
+    Where the stream has a file descriptor, lines go straight to it: what a buffer held back while the disk was full or
+    the reader gone would come out later although it had been counted as lost, and would spoil the exit code.
+
     Args:
         stream: Where to; when it is closed or broken, lines are counted as dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
         self._lines: queue.Queue[str | None] = queue.Queue(CAPACITY)
         self._dropped = 0
+        self._left = b""
+        self._write, self._close = _way_out(stream)
         self._thread = threading.Thread(target=self._drain, name="log outlet", daemon=True)
         self._thread.start()
 
@@ -50,9 +59,40 @@ class Outlet:
     def _drain(self) -> None:
         while (line := self._lines.get()) is not None:
             try:
-                self._stream.write(line + "\n")
-                if self._lines.empty():
-                    self._stream.flush()
-            except (OSError, ValueError):
-                # A broken pipe, a full disk or a closed stream: there is nowhere left to say so.
+                self._put(line)
+            except Exception:  # noqa: BLE001  broken pipe, full disk, no memory: there is nowhere left to say so
                 self._dropped += 1
+        self._close()
+
+    def _put(self, line: str) -> None:
+        """Write one line, after what is left of one that was cut off: lines are whole, or not there at all."""
+        self._finish()
+        data = (line + "\n").encode(errors="backslashreplace")
+        written = self._write(data)
+        self._left = data[written:]
+        with suppress(OSError):  # begun, so it counts as written: what is left of it goes before the next one
+            self._finish()
+
+    def _finish(self) -> None:
+        while self._left:
+            self._left = self._left[self._write(self._left) :]
+
+
+def _way_out(stream: TextIO) -> tuple[Callable[[bytes], int], Callable[[], None]]:
+    """How to write some bytes to a stream, which tells how many it took; and what to do when there are no more."""
+    try:
+        descriptor = os.dup(stream.fileno())
+    except (OSError, io.UnsupportedOperation, ValueError):
+        return lambda data: len(data) if stream.write(data.decode()) else 0, lambda: None
+
+    def write(data: bytes) -> int:
+        while True:
+            try:
+                return os.write(descriptor, data)
+            except BlockingIOError:
+                # Whoever shares the descriptor with us has made it non-blocking. This thread has time.
+                waiting = select.poll()
+                waiting.register(descriptor, select.POLLOUT)
+                waiting.poll()
+
+    return write, lambda: os.close(descriptor)

@@ -15,7 +15,7 @@ from rotator.demo.stage import ROTATOR_POLICY
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rotator.demo.bao import BaoServer
     from tests.support.oidc import Client, OidcProvider
@@ -29,16 +29,35 @@ Event = dict[str, Any]
 
 
 class Rotator:
-    """One running daemon; `async with` starts it, and kills it in the end if it is still there."""
+    """One running daemon; `async with` starts it, and kills it in the end if it is still there.
 
-    def __init__(self, configuration: Path, *, level: str = "info") -> None:
+    Args:
+        configuration: Its file.
+        level: The least serious level that it logs.
+        under: A command that it is run by, which turns into it: `prlimit`, `unshare`.
+        env: More of its environment.
+    """
+
+    def __init__(
+        self,
+        configuration: Path,
+        *,
+        level: str = "info",
+        under: Sequence[str | Path] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.events: list[Event] = []
         self._configuration = configuration
         self._level = level
+        self._under = under
+        self._env = env or {}
+        self._reading = asyncio.Event()
+        self._reading.set()
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
+            *self._under,
             ROTATOR,
             "run",
             "-c",
@@ -46,7 +65,7 @@ class Rotator:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={**PASSED_ON, "ROTATOR_LOG__LEVEL": self._level},
+            env={**PASSED_ON, "ROTATOR_LOG__LEVEL": self._level, **self._env},
         )
         self._reader = asyncio.create_task(self._read())
         return self
@@ -57,6 +76,7 @@ class Rotator:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        self.listen()
         await self._reader
 
     async def _end_in_order(self) -> None:
@@ -69,6 +89,19 @@ class Rotator:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def stall(self) -> None:
+        """Read nothing more of what it logs, until `listen`."""
+        self._reading.clear()
+
+    def listen(self) -> None:
+        """Read what it logs again."""
+        self._reading.set()
 
     @property
     def runs(self) -> bool:
@@ -105,6 +138,7 @@ class Rotator:
     async def _read(self) -> None:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
+            await self._reading.wait()
             self.events.append(json.loads(line))
             self._changed.set()
 

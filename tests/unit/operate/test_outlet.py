@@ -100,8 +100,7 @@ def test_a_full_disk_is_counted_and_raises_nowhere_r12() -> None:
     outlet.write("lost")
     outlet.close(DEADLINE)
     assert outlet.dropped == 1
-    with pytest.raises(OSError, match="No space left"):
-        stream.close()
+    stream.close()  # raises if anything is held back that has been counted as lost
 
 
 def test_a_reader_who_has_gone_is_counted_and_raises_nowhere_r12() -> None:
@@ -112,8 +111,7 @@ def test_a_reader_who_has_gone_is_counted_and_raises_nowhere_r12() -> None:
     outlet.write("lost")
     outlet.close(DEADLINE)
     assert outlet.dropped == 1
-    with pytest.raises(BrokenPipeError):
-        stream.close()
+    stream.close()  # raises if anything is held back that has been counted as lost
 
 
 def test_a_closed_stream_is_counted_line_by_line() -> None:
