@@ -7,6 +7,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from rotator.settings.secrecy import looks_random
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,4 +67,6 @@ def dotted(path: Path) -> str:
 
 
 def _key(part: str) -> str:
+    if looks_random(part):
+        return '"(not shown)"'  # a secret that was pasted to the left of an equals sign
     return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part)

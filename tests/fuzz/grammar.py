@@ -6,6 +6,8 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
+from rotator.oauth.refusal import OAUTH_ERRORS
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -14,9 +16,12 @@ KEYS = (
     "id_token", "x", "",
 )  # fmt: skip
 
-ERRORS = ("invalid_client", "invalid_scope", "server_error", "slow_down", "use_dpop_nonce", "nonsense")
+ERRORS = (*OAUTH_ERRORS, "use_dpop_nonce", "nonsense")
 
-STATUSES = (200, 200, 200, 200, 400, 400, 401, 403, 408, 418, 425, 429, 500, 503, 204, 206, 301, 302, 304, 307, 999, 0)
+STATUSES = (
+    *[200] * 20,
+    *(400, 400, 401, 403, 408, 418, 425, 429, 500, 503, 204, 206, 301, 302, 304, 307, 999, 0),
+)
 
 
 def jwt(claims: object) -> str:
@@ -61,7 +66,7 @@ GOOD = {
 def value(chance: Random, secret: str) -> str:
     """A value in JSON, or what is none; now and then the secret, alone or in company."""
     if chance.random() < 0.25:
-        told = secret[: chance.randint(8, len(secret))] if chance.random() < 0.3 else secret
+        told = secret[: chance.randint(24, len(secret))] if chance.random() < 0.3 else secret
         return chance.choice(
             (
                 json.dumps(told),
@@ -72,6 +77,8 @@ def value(chance: Random, secret: str) -> str:
                 f'"{told}',
             )
         )
+    if chance.random() < 0.1:
+        return json.dumps(chance.choice(ERRORS))
     return chance.choice(VALUES if chance.random() < 0.99 else LARGE_VALUES)
 
 

@@ -85,6 +85,13 @@ def test_an_error_code_that_nobody_registered_is_not_shown_for_it_may_be_an_echo
     assert SEARCHER.look_at_error(caught.value, "the answer") == []
 
 
+def test_a_secret_that_was_pasted_as_the_name_of_a_key_is_not_shown_g11(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(_file(tmp_path, f'{SECRET} = "x"\n{GOOD}'.encode()), {})
+    assert [problem.key for problem in caught.value.problems] == ['"(not shown)"']
+    assert SEARCHER.look_at_error(caught.value, "the refusal") == []
+
+
 async def test_a_redirect_of_vault_to_a_host_named_like_the_token_does_not_show_it_v04() -> None:
     head = f"HTTP/1.1 307 X\r\nLocation: http://a.{SECRET.lower()}.example:8200/v1/x\r\nContent-Length: 0\r\n\r\n"
     async with hostile(_hears_no_body(head.encode())) as url:
