@@ -73,7 +73,8 @@ def _print(document: object) -> None:
 
 def _tell_configuration(people: Console, loaded: Loaded) -> None:
     count = len(loaded.settings.credentials)
-    people.print(Text.assemble(("ok    ", "green"), f"{loaded.file}: {count} credential{'s' * (count != 1)}"))
+    told = f"{loaded.file}: {count} credential{'s' * (count != 1)}"
+    people.print(Text.assemble(("ok    ", "green"), told), soft_wrap=True)
     for warning in loaded.warnings:
         people.print(Text.assemble(("warn  ", "yellow"), warning.render(str(loaded.file))), soft_wrap=True)
 
