@@ -15,7 +15,7 @@ from rotator.demo.stage import ROTATOR_POLICY
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rotator.demo.bao import BaoServer
     from tests.support.oidc import Client, OidcProvider
@@ -36,6 +36,10 @@ class Rotator:
         level: The least serious level that it logs.
         under: A command that it is run by, which turns into it: `prlimit`, `unshare`.
         env: More of its environment.
+
+    Attributes:
+        events: What it has logged.
+        arrived: When each of them was read, by the loop's clock.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Rotator:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.events: list[Event] = []
+        self.arrived: list[float] = []
         self._configuration = configuration
         self._level = level
         self._under = under
@@ -140,6 +145,7 @@ class Rotator:
         async for line in self._process.stderr:
             await self._reading.wait()
             self.events.append(json.loads(line))
+            self.arrived.append(asyncio.get_running_loop().time())
             self._changed.set()
 
 
@@ -224,6 +230,10 @@ class Site:
     def requests(self) -> int:
         """Token requests that the provider has received since its last start."""
         return len(self.oidc.requests())
+
+    def requests_of(self, names: Iterable[str]) -> int:
+        """Those of these applications: others may share the provider."""
+        return sum(len(self.oidc.requests(self.clients[name].client_id)) for name in names)
 
     def _keep(self, name: str, text: str) -> Path:
         file = self.home / name
