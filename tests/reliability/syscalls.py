@@ -10,6 +10,7 @@ must remove what a kill has left, know the token that is there, and be able to r
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import stat
@@ -187,7 +188,9 @@ class Halting:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.integration.files.halted"]
-        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # coverage.py writes a file of its own when a process ends, and those calls would be traced as well.
+        alone = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=alone)
         return self
 
     def __exit__(self, *_: object) -> None:
