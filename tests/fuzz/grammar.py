@@ -77,8 +77,6 @@ def value(chance: Random, secret: str) -> str:
                 f'"{told}',
             )
         )
-    if chance.random() < 0.1:
-        return json.dumps(chance.choice(ERRORS))
     return chance.choice(VALUES if chance.random() < 0.99 else LARGE_VALUES)
 
 
@@ -100,7 +98,8 @@ def _change(pairs: list[tuple[str, str]], chance: Random, secret: str) -> None:
     elif place < len(pairs) and chance.random() < 0.3:
         del pairs[place]
     else:
-        pairs.insert(place, (key, value(chance, secret)))
+        told = json.dumps(chance.choice(ERRORS)) if key == "error" and chance.random() < 0.7 else value(chance, secret)
+        pairs.insert(place, (key, told))
 
 
 def _damage(text: str, chance: Random, secret: str) -> bytes:
