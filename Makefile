@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test reliability lint format lock bench clean
+.PHONY: help demo test faults reliability lint format lock sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +13,11 @@ demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C e
 
 test: ## every test, against the real servers (ARGS="-k name")
 	@.ci/setup dev
-	@$(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadgroup $(if $(ARGS),,--junitxml=build/tests.xml) $(ARGS)
+
+faults: ## which test holds which fault: docs/faults.md, with the results of the last whole `make test`
+	@.ci/setup dev
+	@$(BIN)/python -m tests.support.faults_page
 
 reliability: ## the long measurements; rewrites docs/reliability.md (ARGS="torn-reads --seed 7" for one of them)
 	@.ci/setup reliability
