@@ -25,10 +25,11 @@ class Outlet:
     the reader gone would come out later although it had been counted as lost, and would spoil the exit code.
 
     Args:
-        stream: Where to; when it is closed or broken, lines are counted as dropped.
+        stream: Where to, or a function that writes some of the bytes it is given and tells how many; when it is closed
+            or broken, lines are counted as dropped.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | Callable[[bytes], int]) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue(CAPACITY)
         self._dropped = 0
         self._left = b""
@@ -78,8 +79,10 @@ class Outlet:
             self._left = self._left[self._write(self._left) :]
 
 
-def _way_out(stream: TextIO) -> tuple[Callable[[bytes], int], Callable[[], None]]:
+def _way_out(stream: TextIO | Callable[[bytes], int]) -> tuple[Callable[[bytes], int], Callable[[], None]]:
     """How to write some bytes to a stream, which tells how many it took; and what to do when there are no more."""
+    if callable(stream):
+        return stream, lambda: None
     try:
         descriptor = os.dup(stream.fileno())
     except (OSError, io.UnsupportedOperation, ValueError):

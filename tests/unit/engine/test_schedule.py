@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import pytest_asyncio
 
 from rotator.core.model import Moment
 from rotator.engine.clock import SystemClock
-from rotator.engine.schedule import Schedule
+from rotator.engine.schedule import BEAT, LATE, Schedule
+from rotator.testing import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextvars import Context
+    from datetime import datetime
 
 SOON = 0.1
 DEADLINE = 5.0
@@ -33,9 +37,9 @@ class SetClock(SystemClock):
 class Bell:
     """A schedule that rings, and who it rang for."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: timedelta = BEAT) -> None:
         self.clock = SetClock()
-        self.schedule = Schedule(self._rang, self.clock)
+        self.schedule = Schedule(self._rang, self.clock, beat)
         self.rung: list[str] = []
         self._changed = asyncio.Event()
 
@@ -188,3 +192,124 @@ async def test_it_rings_no_more_once_it_is_stopped_and_may_be_stopped_again() ->
     await other.rings(1)
     other.schedule.stop()
     assert stopped.rung == []
+
+
+async def test_whoever_has_rung_and_is_never_planned_anew_rings_again_after_a_beat_r07() -> None:
+    bell = Bell(beat=timedelta(seconds=SOON))
+    bell.schedule.start()
+    bell.plan("a", 0)
+    assert await bell.rings(3) == ["a", "a", "a"]
+    bell.schedule.stop()
+
+
+def test_a_date_that_should_have_rung_5_s_ago_is_to_come_no_more_whatever_apscheduler_says_r07() -> None:
+    clock = FakeClock()
+    schedule = Schedule(lambda _: None, clock)
+    schedule.plan("a", clock.now().elapsed + 10)
+    clock.advance(10 + LATE)
+    in_time = schedule.is_planned("a")
+    clock.advance(0.1)
+    assert (in_time, schedule.is_planned("a")) == (True, False)
+
+
+class ForgetfulLoop(asyncio.SelectorEventLoop):
+    """A loop on which APScheduler's timer never rings while `forgets` holds."""
+
+    forgets = True
+
+    def call_later(  # type: ignore[override]  # its variadic generics need Python 3.11 types that nobody reads here
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        its_own = callback.__module__.startswith("apscheduler")
+        return super().call_later(3600.0 if its_own and self.forgets else delay, callback, *args, context=context)
+
+
+def test_an_alarm_clock_whose_timer_died_is_replaced_when_the_dates_are_laid_anew_r07() -> None:
+    async def mended() -> tuple[list[str], list[str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ForgetfulLoop)
+        bell = Bell()
+        bell.schedule.start()
+        bell.plan("a", SOON)
+        await asyncio.sleep(3 * SOON)
+        before = bell.rung[:]
+        loop.forgets = False
+        bell.schedule.replan()
+        await bell.rings(1)
+        bell.plan("a", SOON)
+        after = await bell.rings(2)
+        bell.schedule.stop()
+        return before, after
+
+    with asyncio.Runner(loop_factory=ForgetfulLoop) as runner:
+        assert runner.run(mended()) == ([], ["a", "a"])
+
+
+class BrokenOnce:
+    """A beat that cannot be added to a date the first time."""
+
+    broken = True
+
+    def __radd__(self, date: datetime) -> datetime:
+        if self.broken:
+            self.broken = False
+            raise OverflowError
+        return date + BEAT
+
+
+def test_an_alarm_clock_whose_trigger_raised_is_replaced_when_the_dates_are_laid_anew_r07() -> None:
+    complaints = []
+
+    async def mended() -> tuple[list[str], list[str]]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["exception"]))
+        bell = Bell(beat=BrokenOnce())  # type: ignore[arg-type]  # only its sum with a date is asked for
+        bell.schedule.start()
+        bell.plan("a", SOON)
+        bell.plan("b", 2 * SOON)
+        await asyncio.sleep(4 * SOON)
+        before = bell.rung[:]
+        bell.schedule.replan()
+        after = await bell.rings(2)
+        bell.schedule.stop()
+        return before, after
+
+    with asyncio.Runner() as runner:
+        assert runner.run(mended()) == ([], ["a", "b"])
+    assert [type(error) for error in complaints] == [OverflowError]
+
+
+def _exit(_: str) -> None:
+    raise SystemExit(3)
+
+
+def _fail(_: str) -> None:
+    raise ZeroDivisionError
+
+
+def test_what_ends_a_process_is_not_swallowed_by_apscheduler_r06() -> None:
+    with asyncio.Runner() as runner, pytest.raises(SystemExit):
+        runner.run(_ring_for(_exit))
+
+
+def test_what_breaks_in_a_ring_reaches_the_handler_of_the_loop_r06() -> None:
+    caught: list[BaseException] = []
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: caught.append(context["exception"]))
+        runner.run(_ring_for(_fail))
+    assert [type(error) for error in caught] == [ZeroDivisionError]
+
+
+async def _ring_for(due: Callable[[str], None]) -> None:
+    schedule = Schedule(due, SystemClock())
+    schedule.start()
+    schedule.plan("a", 0.0)
+    await asyncio.sleep(3 * SOON)
+    schedule.stop()
+
+
+async def test_it_tells_when_it_was_last_planned_and_when_it_last_rang(bell: Bell) -> None:
+    started = bell.schedule.rang_at
+    bell.plan("a", SOON)
+    planned = bell.schedule.planned_at
+    await bell.rings(1)
+    assert started <= planned < bell.schedule.rang_at <= bell.clock.now().elapsed

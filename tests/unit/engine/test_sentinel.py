@@ -13,7 +13,7 @@ from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
 from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate, Limits
-from rotator.engine.schedule import Schedule
+from rotator.engine.schedule import LATE, Schedule
 from rotator.engine.sentinel import TICK, Sentinel
 from rotator.testing import (
     LoopClock,
@@ -159,6 +159,63 @@ def test_a_lost_plan_is_mended_within_a_tick_and_told_once_r07() -> None:
     watch, before, after = run_in_virtual_time(lost())
     assert (before, after) == (False, True)
     assert watch.journal.events == [("schedule.mended", {"credential": "billing"})]
+
+
+def test_an_overdue_plan_counts_as_lost_and_its_credential_is_looked_at_r07() -> None:
+    async def overdue() -> tuple[Watch, float, list[int]]:
+        watch = Watch(MovableClock())  # its schedule is never started: nothing rings
+        await watch.serve()
+        started, reads = watch.clock.now().elapsed, [watch.source.reads]
+        running = asyncio.create_task(watch.sentinel.run())
+        # The first wake-up is the look at source and sinks.
+        while not watch.told:  # noqa: ASYNC110  in virtual time, where looking costs nothing
+            await asyncio.sleep(0.1)
+        told_after = watch.clock.now().elapsed - started
+        await asyncio.sleep(0.1)
+        reads.append(watch.source.reads)
+        running.cancel()
+        await watch.end()
+        return watch, told_after, reads
+
+    watch, told_after, reads = run_in_virtual_time(overdue())
+    interval = watch.dispatcher.rotations()[0].spec.recheck_interval
+    assert watch.journal.events == [("schedule.mended", {"credential": "billing"})]
+    assert interval + LATE < told_after <= interval + LATE + TICK + 0.1
+    assert reads[1] == reads[0] + 1
+
+
+def test_a_schedule_that_was_held_up_together_with_the_sentinel_has_lost_nothing_c08_r07() -> None:
+    async def held_up() -> list[str]:
+        clock = MovableClock()
+        watch = Watch(clock)
+        loop = asyncio.get_running_loop()
+        # The loop's clock goes on as well: nobody slept, the process just got no processor.
+        watch.sentinel = Sentinel(
+            clock, lambda: loop.time() + clock.slept, watch.schedule, watch.dispatcher, watch.journal
+        )
+        await watch.serve()
+        running = asyncio.create_task(watch.sentinel.run())
+        await asyncio.sleep(1.5)
+        clock.slept += 240  # past a look, and short of a renewal
+        await asyncio.sleep(TICK)
+        told = watch.told[:]
+        running.cancel()
+        await watch.end()
+        return told
+
+    assert run_in_virtual_time(held_up()) == []
+
+
+def test_it_tells_when_it_last_looked() -> None:
+    async def ticking() -> tuple[float, float]:
+        watch = Watch(MovableClock())
+        running = asyncio.create_task(watch.sentinel.run())
+        await asyncio.sleep(10.5)
+        running.cancel()
+        return watch.sentinel.ticked_at, watch.clock.now().elapsed
+
+    ticked, now = run_in_virtual_time(ticking())
+    assert 0 < now - ticked <= TICK
 
 
 def test_whoever_waits_at_its_gate_has_not_been_lost() -> None:

@@ -6,10 +6,14 @@ import io
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rotator.operate.outlet import CAPACITY, Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEADLINE = 10.0
 
@@ -124,11 +128,74 @@ def test_a_closed_stream_is_counted_line_by_line() -> None:
     assert outlet.dropped == 3
 
 
-def test_a_line_that_the_stream_cannot_encode_is_lost_alone() -> None:
-    raw = io.BytesIO()
-    outlet = Outlet(io.TextIOWrapper(raw, encoding="ascii", write_through=True))
-    for line in ("before", "schlüssel", "after"):
-        outlet.write(line)
+def test_what_no_encoding_has_is_written_in_words_of_ascii() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream)
+        outlet.write("half a pair: \ud83d")
+        assert reader.readline() == b"half a pair: \\ud83d\n"
+        outlet.close(DEADLINE)
+        assert outlet.dropped == 0
+
+
+def test_a_pipe_that_somebody_made_non_blocking_is_waited_for_and_lines_stay_whole_r12() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        outlet = Outlet(stream)
+        lines = [letter * 100_000 for letter in "abc"]  # each larger than the pipe
+        for line in lines:
+            outlet.write(line)
+        assert [reader.readline().decode().rstrip() for _ in lines] == lines
+        outlet.close(DEADLINE)
+        assert outlet.dropped == 0
+
+
+def test_when_a_reader_comes_back_lines_are_whole_and_what_was_lost_has_been_counted_r12(tmp_path: Path) -> None:
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with fifo.open("w") as stream:
+        outlet = Outlet(stream)
+        os.close(reader)
+        for number in range(3):
+            outlet.write(f"lost {number}")
+        _wait_until(lambda: outlet.dropped == 3)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        outlet.write("seen")
+        outlet.close(DEADLINE)
+        assert (os.read(reader, 1000), outlet.dropped) == (b"seen\n", 3)
+        os.close(reader)
+
+
+class Narrow:
+    """A disk that takes five bytes, then none, then all."""
+
+    def __init__(self) -> None:
+        self.holds = b""
+        self._takes: list[int | None] = [5, None]
+
+    def __call__(self, data: bytes) -> int:
+        takes = self._takes.pop(0) if self._takes else len(data)
+        if takes is None:
+            raise OSError("no space left")
+        self.holds += data[:takes]
+        return min(takes, len(data))
+
+
+def test_a_line_that_was_cut_off_is_finished_before_the_next_one_begins_r12() -> None:
+    disk = Narrow()
+    outlet = Outlet(disk)
+    outlet.write("the first line")
+    outlet.write("the second")
     outlet.close(DEADLINE)
-    assert raw.getvalue().decode().splitlines() == ["before", "after"]
-    assert outlet.dropped == 1
+    assert (disk.holds, outlet.dropped) == (b"the first line\nthe second\n", 0)
+
+
+def _wait_until(reached: Callable[[], bool]) -> None:
+    tick = threading.Event()
+    for _ in range(1000):
+        if reached():
+            return
+        tick.wait(DEADLINE / 1000)
+    raise AssertionError("it did not come")
