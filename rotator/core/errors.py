@@ -292,8 +292,8 @@ class Code(Enum):
     SINK_CONFLICT = (
         "sink_conflict",
         True,
-        "Somebody else wrote to the path at the same moment, twice.",
-        "Let one writer only own the path.",
+        "Somebody else writes there as well: at the same moment, twice, or with dates of a clock that is ahead.",
+        "Let one writer only own the path, or let the clocks of all of them agree.",
     )
     FILE_NO_SPACE = (
         "file_no_space",

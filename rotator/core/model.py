@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -168,10 +168,14 @@ class TokenRecord:
         )
 
     def token(self, now: Moment) -> BearerToken:
-        """The token that this record describes, its life laid on the elapsed clock as things stand at `now`."""
+        """The token that this record describes, its life laid on the elapsed clock as things stand at `now`.
+
+        One that was issued in the future was dated by another clock: it counts as issued now, and not as living longer.
+        """
+        issued = now.when(self.issued_at)
         return BearerToken(
             access_token=self.access_token,
-            issued=now.when(self.issued_at),
+            issued=replace(issued, elapsed=min(issued.elapsed, now.elapsed)),
             lifetime=(self.expires_at - self.issued_at).total_seconds(),
             scope=self.scope,
             inputs=self.inputs,
@@ -181,10 +185,13 @@ class TokenRecord:
     def stays_before(self, other: TokenRecord) -> bool:
         """Whether a sink that holds this record keeps it when `other` is to be written: the same, or a better one.
 
-        The same token with other times does not stay: the clock was set meanwhile, and `other` tells the truth.
+        The same token with other times does not stay: the clock was set meanwhile, and `other` tells the truth. Nor
+        does one that says it was issued after `other` has ended: nobody delivers what has ended, so a clock was ahead.
         """
-        another = self.fingerprint != other.fingerprint
-        return self == other or (another and self.inputs == other.inputs and self.expires_at > other.expires_at)
+        if self.fingerprint == other.fingerprint:
+            return self == other
+        later = other.expires_at < self.expires_at
+        return later and self.inputs == other.inputs and self.issued_at < other.expires_at
 
     def metadata(self) -> dict[str, str]:
         """Every field but the token itself; safe to store and to show."""

@@ -40,7 +40,11 @@ FIRST_LOOKS = 3
 """So many failed looks at a sink are waited for before a token is minted that the sink may well hold."""
 
 SAME_EXPIRY = 2.0
-"""Two wall times of one token that differ by more than this many seconds mean that the wall clock was set."""
+"""Ends of life that differ by no more seconds than this count as equal: records carry whole seconds.
+
+Two wall times of one token that differ by more mean that the wall clock was set. A sink that holds another token which
+ends as late is left alone: two rotators that minted in the same second would replace each other's for ever.
+"""
 
 
 class Reason(StrEnum):
@@ -252,10 +256,12 @@ def _deliveries(spec: CredentialSpec, seen: Observation, best: BearerToken, arou
 
 
 def is_behind(view: SinkView, best: BearerToken) -> bool:
-    """Whether a sink holds another token than `best`, or the same one dated by a wall clock that has since been set."""
+    """Whether a sink holds a worse token than `best`, or the same one dated by a wall clock that has since been set."""
     held = view.holds
-    if held is None or held.fingerprint != best.fingerprint:
+    if held is None:
         return True
+    if held.fingerprint != best.fingerprint:
+        return held.inputs != best.inputs or held.expires < best.expires - SAME_EXPIRY
     apart = (held.issued.wall - best.issued.wall).total_seconds() + held.lifetime - best.lifetime
     return abs(apart) > SAME_EXPIRY
 

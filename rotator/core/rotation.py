@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rotator.core import policy
 from rotator.core.chronicle import Chronicle
 from rotator.core.errors import Code, RotationError, whence
-from rotator.core.model import BearerToken, TokenRecord, fingerprint
+from rotator.core.model import BearerToken, Moment, TokenRecord, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.core.policy import Deliver, Mint, Wait
 
@@ -60,6 +60,7 @@ class Rotation:
         self._told = Chronicle(spec, journal)
         self._credentials: ClientCredentials | None = None
         self._read_at = NEVER
+        self._minted: str | None = None
 
     def force(self) -> None:
         """Ask for a mint in the next pass although none may be due."""
@@ -68,14 +69,23 @@ class Rotation:
     def inherit(self, before: Rotation) -> None:
         """Take over what another rotation of the same credential had in hand: the configuration was changed."""
         self.seen = replace(self.seen, in_hand=before.seen.in_hand, requested_at=before.seen.requested_at)
+        self._minted = before._minted
 
     def clock_was_set(self) -> None:
-        """The wall clock was stepped: date the held token anew, so that the sinks get the true time of its end."""
+        """The wall clock was stepped: date the held token anew, so that the sinks get the true time of its end.
+
+        How long a token lives that was minted here is known, whatever the clock says. One that was found in a sink has
+        only its dates: if they were read by a clock that was behind, it lives shorter than was thought.
+        """
         now = self._clock.now()
         best = policy.best_token(self.seen, now.elapsed)
-        if best is not None:
-            issued = replace(best.issued, wall=now.at(best.issued.elapsed))
-            self.seen = replace(self.seen, in_hand=replace(best, issued=issued))
+        if best is None:
+            return
+        began = best.issued.elapsed
+        if best.fingerprint != self._minted:
+            began = min(began, now.when(best.issued.wall).elapsed)
+        issued = Moment(now.at(began), began)
+        self.seen = replace(self.seen, in_hand=replace(best, issued=issued))
 
     @property
     def served_until(self) -> float:
@@ -204,6 +214,8 @@ class Rotation:
             error = RotationError(Code.EXPIRED_ON_ARRIVAL, "the provider handed out a token whose life is over")
             self._mint_failed(error, around)
             return
+        if not repeated:
+            self._minted = minted.fingerprint
         held = policy.best_token(self.seen, now.elapsed)
         better = held is None or (not repeated and minted.expires > held.expires)
         self.seen = replace(
@@ -251,7 +263,14 @@ class Rotation:
             self._sink_failed(sink, self._failure(written, Stage.DELIVER, before))
             return
         mine = written.fingerprint == token.fingerprint
-        self._set_view(sink, SinkView(holds=token if mine else self._known(written), looked=True))
+        view = SinkView(holds=token if mine else self._known(written), looked=True)
+        if policy.is_behind(view, token):
+            # It is kept for dates that a clock gave it which was ahead. Trying again at once would change nothing.
+            error = RotationError(Code.SINK_CONFLICT, "it holds a token that ends sooner than its dates say")
+            self._set_view(sink, replace(view, failure=before))
+            self._sink_failed(sink, self._failure(error, Stage.DELIVER, before))
+            return
+        self._set_view(sink, view)
         if before is not None and before.stage is Stage.DELIVER:
             self._told.sink_recovered(sink, before)
         if mine:

@@ -102,7 +102,8 @@ async def test_another_writers_token_is_told_apart_from_those_that_are_known(des
     await desk.run()
     theirs = Desk(sinks=1)
     theirs.source.store("other", "secret")
-    theirs.clock.advance(100)
+    theirs.clock.advance(50)
+    theirs.endpoint.lifetime = 650
     await theirs.run()
     ours = _record(desk.sinks[1])
     desk.sinks[0].record = replace(_record(theirs.sinks[0]), inputs=ours.inputs)
@@ -120,7 +121,8 @@ async def test_a_better_token_that_another_writer_put_there_meanwhile_is_adopted
     await desk.run()
     theirs = Desk(sinks=1)
     theirs.source.store("other", "secret")
-    theirs.clock.advance(100)
+    theirs.clock.advance(5)
+    theirs.endpoint.lifetime = 695
     await theirs.run()
     better = replace(_record(theirs.sinks[0]), inputs=_record(desk.sinks[0]).inputs)
     desk.sinks[0].record = better

@@ -165,10 +165,15 @@ def test_whatever_somebody_wrote_into_a_record_is_read_or_is_none(edited: dict[s
 
 
 OTHER = replace(RECORD, access_token=Secret("other"), fingerprint=fingerprint(Secret("other")))
-HOUR = timedelta(hours=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 STAYS = {
     "the same record": (RECORD, True),
-    "another token that expires sooner": (replace(OTHER, expires_at=RECORD.expires_at - HOUR), True),
+    "another token that expires sooner": (replace(OTHER, expires_at=RECORD.expires_at - MINUTE), True),
+    "another token that ends when this one is issued c03": (replace(OTHER, expires_at=RECORD.issued_at), False),
+    "another token that ends just after this one is issued": (
+        replace(OTHER, expires_at=RECORD.issued_at + SECOND),
+        True,
+    ),
     "another token that expires later": (replace(OTHER, expires_at=RECORD.expires_at + HOUR), False),
     "another token that expires in the same second": (OTHER, False),
     "the same token dated back": (replace(RECORD, expires_at=RECORD.expires_at - HOUR), False),
@@ -177,6 +182,12 @@ STAYS = {
         False,
     ),
 }
+
+
+def test_c03_a_record_that_a_clock_dated_ahead_counts_as_issued_now() -> None:
+    boot = Moment(datetime(1970, 1, 1, tzinfo=UTC), 30.0)
+    assert RECORD.token(boot).expires == 30.0 + 600.0
+    assert RECORD.token(NOW).expires == 1600.0
 
 
 @pytest.mark.parametrize("other", STAYS)
