@@ -247,7 +247,8 @@ def _moment(value: object) -> datetime:
 
 
 def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: on Linux its %Y has no zeros in front, and year 231 could not be read back.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 EARLIEST_RENEWAL = 0.5

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret
+from rotator.core.model import Secret, TokenRecord
 from rotator.oauth.answer import Answer, Expectations, read_answer
 from rotator.oauth.request import GrantParameters, token_request
 from rotator.settings.load import load
@@ -16,7 +16,7 @@ from rotator.settings.problems import ConfigError
 from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.inputs import fetch
 from rotator.vault.transport import Transport
-from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE
+from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE, record_of
 from tests.support.hostile_provider import answering, hostile, response
 from tests.support.hostile_provider import mint as mint_at
 from tests.unit.settings.home import GOOD, Home
@@ -90,6 +90,12 @@ def test_a_secret_that_was_pasted_as_the_name_of_a_key_is_not_shown_g11(tmp_path
         load(_file(tmp_path, f'{SECRET} = "x"\n{GOOD}'.encode()), {})
     assert [problem.key for problem in caught.value.problems] == ['"(not shown)"']
     assert SEARCHER.look_at_error(caught.value, "the refusal") == []
+
+
+def test_a_record_of_an_early_year_is_read_back_as_it_was_written_c03() -> None:
+    record = TokenRecord.parse({**record_of("token.one").fields(), "issued_at": "0231-01-01T00:00:00Z"})
+    assert record is not None
+    assert TokenRecord.parse(record.fields()) == record
 
 
 async def test_a_redirect_of_vault_to_a_host_named_like_the_token_does_not_show_it_v04() -> None:
