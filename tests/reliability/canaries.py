@@ -80,22 +80,20 @@ async def among_echoes(
             await aviary.until(aviary.provider.served, set(echoes))
             found = aviary.searcher().look_at_process(daemon.pid)
             daemon.send_signal(signal.SIGTERM)
-        heard = len(aviary.provider.served) + await _vault(aviary, of_vault)
+        heard = len(aviary.provider.served) + await _vault(aviary, configuration, of_vault)
         found += aviary.sightings()
         for sighting in found:
             say(f"found: {sighting.canary}, {sighting.form}, in {sighting.where}")
         return heard, found
 
 
-async def _vault(aviary: Aviary, echoes: Sequence[str]) -> int:
+async def _vault(aviary: Aviary, configuration: Path, echoes: Sequence[str]) -> int:
     """Let Vault echo, in each place, to a command of its own: what one leads to keeps none from the next."""
-    aviary.names = ["good"]
-    configuration = await aviary.prepare()
     heard = 0
     for aviary.vault.below in PLACES:
         aviary.vault.served.clear()
         for aviary.vault.echo in echoes:
-            await aviary.run("rotate", "--force", "-o", "json", "-c", configuration)
+            await aviary.run("rotate", "good", "--force", "-o", "json", "-c", configuration)
         heard += len(aviary.vault.served)
     aviary.vault.echo = ""
     return heard
