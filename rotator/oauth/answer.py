@@ -94,7 +94,7 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
         access_token=Secret(token),
         issued=issued,
         lifetime=_lifetime(fields, token, expected, answer.where),
-        scope=_scope(fields, expected, answer.where),
+        scope=_scope(fields, token, expected, answer.where),
     )
 
 
@@ -208,12 +208,14 @@ def jwt_lifetime(token: str) -> float | None:
     return span if math.isfinite(span) and span > 0 else None
 
 
-def _scope(fields: dict[str, object], expected: Expectations, where: str) -> str:
+def _scope(fields: dict[str, object], token: str, expected: Expectations, where: str) -> str:
     """The scope granted: the one asked for if the answer has none (RFC 6749 section 5.1), none if it is unreadable."""
     said = fields.get("scope")
     if said is None:
         return expected.scope
-    granted = said if isinstance(said, str) and _SCOPE.fullmatch(said) else ""
+    # A scope is shown and stored where no token belongs: one that is the token itself is taken for none.
+    readable = isinstance(said, str) and _SCOPE.fullmatch(said) and token not in said.split()
+    granted = str(said) if readable else ""
     missing = set(expected.scope.split()) - set(granted.split())
     if missing and not expected.accept_narrower_scope:
         what = "granted a scope" if granted == said else "granted something unreadable"

@@ -6,7 +6,7 @@ One HTTP request per attempt. Redirects are never followed, for they would carry
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -226,4 +226,6 @@ class HttpTokenEndpoint:
         request = token_request(self._settings.parameters, auth.client_auth, auth.basic_encoding, client_id, secret)
         issued = self._clock.now()
         answer = await self._provider.ask(request)
-        return read_answer(answer, self._settings.expected, issued)
+        grant = read_answer(answer, self._settings.expected, issued)
+        # A scope is shown and stored where no secret belongs, and servers have been seen to echo (P44).
+        return replace(grant, scope="") if secret.reveal() in grant.scope.split() else grant

@@ -17,6 +17,7 @@ from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.inputs import fetch
 from rotator.vault.transport import Transport
 from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE, record_of
+from tests.support.hostile_provider import SECRET as CLIENT_SECRET
 from tests.support.hostile_provider import answering, hostile, response
 from tests.support.hostile_provider import mint as mint_at
 from tests.unit.settings.home import GOOD, Home
@@ -90,6 +91,18 @@ def test_a_secret_that_was_pasted_as_the_name_of_a_key_is_not_shown_g11(tmp_path
         load(_file(tmp_path, f'{SECRET} = "x"\n{GOOD}'.encode()), {})
     assert [problem.key for problem in caught.value.problems] == ['"(not shown)"']
     assert SEARCHER.look_at_error(caught.value, "the refusal") == []
+
+
+def test_a_scope_that_is_the_token_itself_is_taken_for_none_p35() -> None:
+    body = {"access_token": SECRET, "token_type": "Bearer", "expires_in": 600, "scope": f"a {SECRET}"}
+    grant = read_answer(Answer(200, json.dumps(body).encode(), WHERE), Expectations(), NOW)
+    assert (grant.access_token.reveal(), grant.scope) == (SECRET, "")
+
+
+async def test_a_scope_that_is_the_client_secret_is_taken_for_none_p35_p44() -> None:
+    body = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 600, "scope": f"a {CLIENT_SECRET.reveal()}"}
+    async with hostile(answering(response(json.dumps(body).encode()))) as url:
+        assert (await mint_at(url)).scope == ""
 
 
 def test_a_record_of_an_early_year_is_read_back_as_it_was_written_c03() -> None:

@@ -54,7 +54,7 @@ TOLD: dict[str, tuple[bytes | dict[str, Any], str]] = {
     ),
     "an unreadable life": ({**GOOD, "expires_in": "CANARY"}, "answered with an expires_in that is no positive number"),
     "a narrower scope": (
-        {**GOOD, "scope": "CANARY openid"},
+        {**GOOD, "scope": "CANARY2 openid"},
         "granted a scope without 'admin api', which was asked for",
     ),
     "an unreadable scope": (
