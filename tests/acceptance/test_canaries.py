@@ -175,13 +175,14 @@ async def aviary(tmp_path: Path) -> AsyncIterator[Aviary]:
 QUICK = ("good", "p08-500", "p12-wait", "p14-challenge", "p15-proof", "p18-both", "p20-break", "p41-host", "p42-status")
 """All of them: `make reliability ARGS=canaries`."""
 
+QUICK_COMMANDS = ("plan -o json", "check --live", "rotate --force -o json")
 COMMANDS = ("check -o json", "plan -o json", "check --live", "rotate", "rotate --force -o json")
 
 
 async def test_no_command_passes_on_what_a_provider_echoes_p44(aviary: Aviary) -> None:
     aviary.names = list(QUICK)
     configuration = await aviary.prepare()
-    for command in COMMANDS:
+    for command in QUICK_COMMANDS:
         await aviary.run(*command.split(), "-c", configuration)
     assert set(QUICK) <= aviary.provider.served.keys()
     assert aviary.sightings() == []

@@ -137,8 +137,11 @@ def test_files_are_searched_by_name_and_content_apart_from_those_it_belongs_into
 
 def test_what_may_be_read_about_a_process_is_searched() -> None:
     argument, variable = SECRETS["plain"], SECRETS["token"]
-    command = ["sh", "-c", "read line", argument]
-    with subprocess.Popen(command, env={"X": variable, "PATH": os.environ["PATH"]}, stdin=subprocess.PIPE) as child:
+    command = ["sh", "-c", "echo ready; read line", argument]
+    environ = {"X": variable, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
         found = {(one.canary, Path(one.where).name) for one in SEARCHER.look_at_process(child.pid)}
     assert found == {("plain", "cmdline"), ("token", "environ")}
     assert SEARCHER.look_at_process(os.getpid()) == []
