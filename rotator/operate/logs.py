@@ -81,7 +81,8 @@ class Log:
         self._logger.log(LEVELS.get(name, logging.INFO), name, **fields)
         if self._outlet.dropped > self._dropped:
             lost, self._dropped = self._outlet.dropped - self._dropped, self._outlet.dropped
-            self._logger.warning("log.dropped", lines=lost)
+            # The report may be lost as well; so the next one tells them all.
+            self._logger.warning("log.dropped", lines=lost, total=self._dropped)
 
     def close(self) -> None:
         """Write what is still on its way."""

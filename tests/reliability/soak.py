@@ -164,7 +164,7 @@ class _Soak:
         self._rotator.signal(signal.SIGTERM)
         self._seen.exit_code = await self._rotator.ended()
         self._seen.told = Counter(event["event"] for event in self._rotator.events)
-        self._seen.dropped = sum(event["lines"] for event in self._rotator.named("log.dropped"))
+        self._seen.dropped = max((event["total"] for event in self._rotator.named("log.dropped")), default=0)
         ready = datetime.fromisoformat(self._rotator.named("daemon.ready")[0]["timestamp"])
         self._seen.tasks = [
             ((datetime.fromisoformat(event["timestamp"]) - ready).total_seconds(), event["tasks"])

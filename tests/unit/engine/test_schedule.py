@@ -217,7 +217,7 @@ class ForgetfulLoop(asyncio.SelectorEventLoop):
 
     forgets = True
 
-    def call_later(  # type: ignore[override]  # its variadic generics need Python 3.11 types that nobody reads here
+    def call_later(  # type: ignore[override]  # typeshed's variadic generics are not repeated here
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         its_own = callback.__module__.startswith("apscheduler")
