@@ -15,8 +15,8 @@ from rotator.fleet import Fleet
 from rotator.operate import logs
 from rotator.operate.vitals import vitals
 from rotator.settings import translate
-from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
+from rotator.settings.startup import take
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -38,7 +38,7 @@ class Daemon:
 
     Args:
         loaded: The configuration to start with.
-        environ: The process's environment.
+        environ: The process's environment as it was at the start; see `rotator.settings.startup.take`.
         clock: Time.
         log: Where events are told.
 
@@ -145,7 +145,7 @@ class Daemon:
             await self._reload.wait()
             self._reload.clear()
             try:
-                loaded = await asyncio.to_thread(load, self.loaded.file, self._environ)
+                loaded = await asyncio.to_thread(take, self.loaded.file, self._environ)
             except ConfigError as error:
                 self._tell_rejected(error)
             except Exception as error:  # noqa: BLE001  no thread, no descriptor: the old configuration stays in force
@@ -207,7 +207,7 @@ def run(file: Path, environ: Mapping[str, str], clock: Clock) -> None:
         ConfigError: The configuration cannot be used.
         SystemExit: A part of the daemon died; the code is `FAILED`.
     """
-    loaded = load(file, environ)
+    loaded = take(file, environ)
     log = logs.configure(translate.logs(loaded.settings))
     try:
         code = asyncio.run(Daemon(loaded, environ, clock, log).run())

@@ -11,6 +11,7 @@ import typer
 from rotator import __version__
 from rotator.cli import options
 from rotator.cli.options import Config, Output  # noqa: TC001  typer evaluates annotations
+from rotator.operate.hardening import harden
 from rotator.settings.problems import ConfigError
 
 DAY, MONTH = 86400.0, 30 * 86400.0
@@ -60,7 +61,7 @@ def run(config: Config = None) -> None:
     from rotator import daemon
     from rotator.engine.clock import SystemClock
 
-    daemon.run(options.find(config, os.environ), os.environ, SystemClock())
+    daemon.run(options.find(config, os.environ), dict(os.environ), SystemClock())
 
 
 @app.command(epilog="Example: [bold]rotator rotate billing --force[/bold]")
@@ -185,6 +186,11 @@ def demo(
 
 def main() -> None:
     """Enter here."""
+    try:
+        harden()
+    except OSError as error:
+        typer.echo(f"rotator does not start where it cannot close its memory to others: {error.strerror}", err=True)
+        sys.exit(FAILED)
     try:
         app(standalone_mode=True)
     except ConfigError as error:

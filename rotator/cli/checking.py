@@ -16,12 +16,12 @@ from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.files.sink import FileSink
 from rotator.operate import logs
-from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
+from rotator.settings.startup import take
 from rotator.vault.policies import explain, missing_capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Mapping
     from pathlib import Path
 
     from rotator.core.model import ClientCredentials
@@ -42,8 +42,9 @@ class Finding:
 
 def check(file: Path, output: str, *, live: bool) -> int:
     """Check and tell; return the exit code."""
+    environ = dict(os.environ)
     try:
-        loaded = load(file, os.environ)
+        loaded = take(file, environ)
     except ConfigError as error:
         if output != "json":
             raise
@@ -56,7 +57,7 @@ def check(file: Path, output: str, *, live: bool) -> int:
     if live:
         log = logs.configure(logs.LogSettings(level="error"))
         try:
-            findings = asyncio.run(_live(loaded, log, people))
+            findings = asyncio.run(_live(loaded, environ, log, people))
         finally:
             log.close()
     ok = all(finding.ok for finding in findings)
@@ -79,9 +80,9 @@ def _tell_configuration(people: Console, loaded: Loaded) -> None:
         people.print(Text.assemble(("warn  ", "yellow"), warning.render(str(loaded.file))), soft_wrap=True)
 
 
-async def _live(loaded: Loaded, log: logs.Log, people: Console | None) -> list[Finding]:
+async def _live(loaded: Loaded, environ: Mapping[str, str], log: logs.Log, people: Console | None) -> list[Finding]:
     findings = []
-    async with fleet(loaded, log, SystemClock()) as taken:
+    async with fleet(loaded, environ, log, SystemClock()) as taken:
         async for finding in _findings(taken, loaded):
             findings.append(finding)
             if people is not None:

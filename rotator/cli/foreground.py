@@ -20,11 +20,11 @@ from rotator.engine.clock import SystemClock
 from rotator.fleet import Fleet
 from rotator.operate import logs
 from rotator.settings import translate
-from rotator.settings.load import load
 from rotator.settings.problems import ConfigError, Problem
+from rotator.settings.startup import take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from rotator.core.ports import Clock
@@ -62,11 +62,12 @@ def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_ru
     Raises:
         ConfigError: The configuration cannot be used, or does not have a name that was given.
     """
-    loaded = load(file, os.environ)
+    environ = dict(os.environ)
+    loaded = take(file, environ)
     _check_names(loaded, names)
     log = logs.configure(translate.logs(loaded.settings))
     try:
-        lines = asyncio.run(_pass(loaded, names, log, force=force, dry_run=dry_run))
+        lines = asyncio.run(_pass(loaded, environ, names, log, force=force, dry_run=dry_run))
     finally:
         log.close()
     show(lines, output)
@@ -74,9 +75,9 @@ def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_ru
 
 
 @asynccontextmanager
-async def fleet(loaded: Loaded, log: logs.Log, clock: Clock) -> AsyncIterator[Fleet]:
+async def fleet(loaded: Loaded, environ: Mapping[str, str], log: logs.Log, clock: Clock) -> AsyncIterator[Fleet]:
     """The credentials of a configuration without a schedule; Vault has been tried once."""
-    taken = Fleet(clock, log, os.environ, lambda _, __: None, lambda _: None)
+    taken = Fleet(clock, log, environ, lambda _, __: None, lambda _: None)
     try:
         yield taken
     finally:
@@ -84,10 +85,12 @@ async def fleet(loaded: Loaded, log: logs.Log, clock: Clock) -> AsyncIterator[Fl
         await taken.close()
 
 
-async def _pass(loaded: Loaded, names: Sequence[str], log: logs.Log, *, force: bool, dry_run: bool) -> list[Line]:
+async def _pass(
+    loaded: Loaded, environ: Mapping[str, str], names: Sequence[str], log: logs.Log, *, force: bool, dry_run: bool
+) -> list[Line]:
     clock = SystemClock()
     only = set(names) or None
-    async with fleet(loaded, log, clock) as taken:
+    async with fleet(loaded, environ, log, clock) as taken:
         if dry_run:
             await taken.apply(loaded, only, start=False)
             await taken.session.tried()

@@ -1,0 +1,34 @@
+"""How a process of ours takes its configuration: what it read secrets from is gone from its environment then (G06)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rotator.operate.hardening import conceal
+from rotator.settings.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rotator.settings.load import Loaded
+
+ALWAYS = ("VAULT_TOKEN", "BAO_TOKEN")
+"""What the vault command's users have in their environment; rotator does not need it, unless token_env names it."""
+
+
+def take(file: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read the configuration, and remove from the process's environment the variables that hold Vault tokens.
+
+    Args:
+        file: TOML.
+        environ: The environment as it was at the start. A copy: logins find the token in it when the variable is gone.
+
+    Raises:
+        ConfigError: It cannot be used. The environment is as it was.
+    """
+    loaded = load(file, environ)
+    auth = loaded.settings.vault.auth
+    named = auth.token_env if auth.method == "token" else None
+    conceal([*ALWAYS, *([named] if named else [])])
+    return loaded
