@@ -102,8 +102,8 @@ def never_back(documents: list[dict[str, Any]]) -> bool:
 def never_truly_back(documents: list[dict[str, Any]]) -> bool:
     """Whether no token was replaced by a much older one, by the provider's clock and not by anybody's dates.
 
-    Of two that were minted within half a life of each other either may win: dates that are wrong cannot tell them apart,
-    and both are good.
+    Of two that were minted within half a life of each other either may win: dates that are wrong cannot tell them
+    apart, and both are good.
     """
     payloads = [document["access_token"].split(".")[1] for document in documents]
     ends = [json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"] for payload in payloads]
