@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -26,7 +27,7 @@ from tests.support.echoing import EchoingProvider, EchoingVault
 from tests.support.process import ROTATOR
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.support.canary import Sighting
@@ -166,6 +167,15 @@ async def aviary_at(home: Path, bao: BaoServer) -> AsyncIterator[Aviary]:
         yield Aviary(home, bao, relay, vault, provider)
 
 
+@pytest.fixture
+def room_for_a_core() -> Iterator[None]:
+    """Lets processes write a core file, as big as they like, unless they themselves forbid it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
 @pytest_asyncio.fixture
 async def aviary(tmp_path: Path) -> AsyncIterator[Aviary]:
     async with BaoServer("inmem") as bao, aviary_at(tmp_path, bao) as made:
@@ -191,7 +201,8 @@ async def test_no_command_passes_on_what_a_provider_echoes_p44(aviary: Aviary) -
     assert aviary.searcher().look((aviary.home / "out" / "good.json").read_bytes(), "where the token belongs")
 
 
-async def test_the_daemon_passes_on_nothing_that_a_provider_or_vault_echoes_p44(aviary: Aviary) -> None:
+@pytest.mark.usefixtures("room_for_a_core")
+async def test_the_daemon_passes_on_nothing_that_servers_echo_nor_does_it_leave_a_core_p44(aviary: Aviary) -> None:
     aviary.names = list(QUICK)
     configuration = await aviary.prepare()
     async with aviary.running("run", "-c", configuration) as daemon:
@@ -199,8 +210,8 @@ async def test_the_daemon_passes_on_nothing_that_a_provider_or_vault_echoes_p44(
         await aviary.echo("v09-denied", "/data/apps/")
         await aviary.echo("v04-leader", "/data/tokens/")
         assert aviary.searcher().look_at_process(daemon.pid) == []
-        daemon.send_signal(signal.SIGTERM)
-    assert daemon.returncode == 0
+        daemon.send_signal(signal.SIGABRT)
+    assert daemon.returncode == -signal.SIGABRT
     assert aviary.sightings() == []
     assert aviary.said["run -c: standard error"].count(b"\n") > len(QUICK)
 
