@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 from rotator import __version__
@@ -14,6 +16,7 @@ from rotator.engine.sentinel import Sentinel
 from rotator.fleet import Fleet
 from rotator.operate import logs
 from rotator.operate.vitals import vitals
+from rotator.operate.watchdog import PATIENCE, Watchdog
 from rotator.settings import translate
 from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
@@ -58,6 +61,7 @@ class Daemon:
         self.fleet = Fleet(clock, log, environ, self.schedule.plan, self.schedule.forget)
         self.sentinel = Sentinel(clock, _awake, self.schedule, self.fleet.dispatcher, log)
         self._exit_code = OK
+        self._working = False
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -88,6 +92,10 @@ class Daemon:
         self._log.event("daemon.stopped")
         return self._exit_code
 
+    def progress(self) -> float | None:
+        """When the loop last showed progress, on the elapsed clock; None while it starts or ends."""
+        return self.sentinel.ticked_at if self._working else None
+
     async def _work(self) -> None:
         """Until told to stop, or until a part dies."""
         tasks = [
@@ -96,7 +104,9 @@ class Daemon:
             self._part("readiness", self._tell_ready()),
             self._part("vitals", self._tell_vitals()),
         ]
+        self._working = True
         await self._stop.wait()
+        self._working = False
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -200,8 +210,14 @@ def _awake() -> float:
     return asyncio.get_running_loop().time()
 
 
-def run(file: Path, environ: Mapping[str, str], clock: Clock) -> None:
+def run(file: Path, environ: Mapping[str, str], clock: Clock, patience: float = PATIENCE) -> None:
     """Run the daemon until a signal ends it.
+
+    Args:
+        file: The configuration.
+        environ: The process's environment.
+        clock: Time.
+        patience: Seconds without progress of the event loop after which the process is ended.
 
     Raises:
         ConfigError: The configuration cannot be used.
@@ -209,8 +225,10 @@ def run(file: Path, environ: Mapping[str, str], clock: Clock) -> None:
     """
     loaded = take(file, environ)
     log = logs.configure(translate.logs(loaded.settings))
+    daemon = Daemon(loaded, environ, clock, log)
     try:
-        code = asyncio.run(Daemon(loaded, environ, clock, log).run())
+        with Watchdog(daemon.progress, lambda: _end_at_once(log, patience), patience):
+            code = asyncio.run(daemon.run())
     except (ConfigError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001  also what ends a loop from inside: told, and then an exit code
@@ -220,3 +238,12 @@ def run(file: Path, environ: Mapping[str, str], clock: Clock) -> None:
         log.close()
     if code != OK:
         raise SystemExit(code)
+
+
+def _end_at_once(log: logs.Log, patience: float) -> None:
+    """The loop has stopped, so nothing can be ended in order: say where it stands, and go."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001  the only way to another thread's
+    place = "" if frame is None else f", at {frame.f_code.co_filename}:{frame.f_lineno}"
+    log.event("process.error", where="event loop", detail=f"no progress for {patience:g} s{place}")
+    log.close()
+    os._exit(FAILED)

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -145,21 +146,15 @@ def catch_loop_errors(loop: asyncio.AbstractEventLoop, log: Journal) -> None:
 
 
 def _catch_strays(log: Log) -> None:
-    def on_main(kind: type[BaseException], error: BaseException, _: object) -> None:
-        if not issubclass(kind, KeyboardInterrupt):
-            log.event("process.error", where="main thread", detail=whence(error))
+    def tell(where: str, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            # A hook that raises, for want of memory, makes Python print what it was called with as it is.
+            with suppress(Exception):
+                log.event("process.error", where=where, detail=whence(error))
 
-    def on_thread(args: threading.ExceptHookArgs) -> None:
-        if args.exc_value is not None:
-            log.event("process.error", where="thread", detail=whence(args.exc_value))
-
-    def on_unraisable(args: sys.UnraisableHookArgs) -> None:
-        if args.exc_value is not None:
-            log.event("process.error", where="finalizer", detail=whence(args.exc_value))
-
-    sys.excepthook = on_main
-    threading.excepthook = on_thread
-    sys.unraisablehook = on_unraisable
+    sys.excepthook = lambda _, error, __: tell("main thread", error)
+    threading.excepthook = lambda args: tell("thread", args.exc_value)
+    sys.unraisablehook = lambda args: tell("finalizer", args.exc_value)
 
 
 class _OutletHandler(logging.Handler):

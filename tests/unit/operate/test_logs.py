@@ -147,6 +147,21 @@ def test_an_exception_in_a_thread_is_told_by_kind_and_place_and_not_by_its_text_
     assert "CANARY" not in str(line)
 
 
+def test_a_hook_for_strays_lets_nothing_out_when_it_fails_itself_r10(lines: Any, capfd: Any) -> None:
+    class UnspeakableError(Exception):
+        """Its place cannot be found: as when there is no memory to do so."""
+
+        @property
+        def __traceback__(self) -> Any:  # type: ignore[override]  # raising is the point
+            raise MemoryError
+
+    def work(_: Any) -> None:
+        sys.excepthook(UnspeakableError, UnspeakableError("CANARY"), None)
+
+    assert lines(work) == []
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_the_event_loop_catches_is_told_by_kind_and_place_and_not_by_its_text(lines: Any) -> None:
     async def fail() -> None:
         asyncio.get_running_loop().call_soon(int, "CANARY")
