@@ -40,7 +40,7 @@ class _Store:
 
     session: VaultSession
     task: asyncio.Task[None]
-    section: model.Vault
+    made_from: tuple[model.Vault, model.Security]
 
     async def close(self) -> None:
         self.task.cancel()
@@ -173,14 +173,14 @@ class Fleet:
             raise ConfigError(str(loaded.file), problems)
 
     async def _replace_store(self, loaded: Loaded) -> list[_Store | Provider]:
-        section = loaded.settings.vault
+        made_from = (loaded.settings.vault, loaded.settings.security)
         before = self._store
-        if before is not None and before.section == section:
+        if before is not None and before.made_from == made_from:
             return []
         session = VaultSession(
             translate.vault(loaded, self._environ), self._clock, self._journal, self.dispatcher.store_recovered
         )
-        self._store = _Store(session, asyncio.create_task(session.run(), name="vault session"), section)
+        self._store = _Store(session, asyncio.create_task(session.run(), name="vault session"), made_from)
         return [] if before is None else [before]
 
     def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from rotator.cli import options
 from rotator.core import policy
 from rotator.core.errors import Code
 from rotator.core.observation import NEVER, Failure, Stage
@@ -20,7 +21,6 @@ from rotator.engine.clock import SystemClock
 from rotator.fleet import Fleet
 from rotator.operate import logs
 from rotator.settings import translate
-from rotator.settings.problems import ConfigError, Problem
 from rotator.settings.startup import take
 
 if TYPE_CHECKING:
@@ -107,9 +107,7 @@ async def _pass(
 def _check_names(loaded: Loaded, names: Sequence[str]) -> None:
     unknown = sorted(set(names) - loaded.settings.credentials.keys())
     if unknown:
-        known = ", ".join(sorted(loaded.settings.credentials))
-        problems = [Problem("", None, f"no credential {name!r}", f"one of {known}") for name in unknown]
-        raise ConfigError(str(loaded.file), problems)
+        raise options.misnamed("credential", unknown, loaded.settings.credentials)
 
 
 async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:

@@ -9,10 +9,11 @@ import typer
 from pydantic_core import PydanticCustomError
 
 from rotator.settings.problems import ConfigError, Problem
-from rotator.settings.types import Seconds
+from rotator.settings.secrecy import shown
+from rotator.settings.types import Seconds, listed, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 USUAL = (Path("config.toml"), Path("/etc/rotator/config.toml"))
 
@@ -49,6 +50,22 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
         )
         raise ConfigError("the configuration", [problem])
     return found
+
+
+def misnamed(what: str, names: Iterable[str], known: Iterable[str]) -> ConfigError:
+    """What is raised for names on the command line that the configuration does not have.
+
+    Args:
+        what: What they should be names of.
+        names: As they were given; one that is no misspelling is not repeated, for it may be a secret.
+        known: Those that there are.
+    """
+    problems = []
+    for name in names:
+        near = nearest(name, known)
+        found = f"no {what} {shown(name)}" if near else f"no {what} of the name that was given (not shown)"
+        problems.append(Problem("", None, found, f"one of {listed(known)}", f"did you mean {near}?" if near else ""))
+    return ConfigError("the command line", problems)
 
 
 def seconds(text: str, option: str, least: float = 0.0, most: float = 30 * 86400.0) -> float:

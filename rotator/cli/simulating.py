@@ -14,9 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from rotator.cli import options
 from rotator.settings import translate
 from rotator.settings.load import load
-from rotator.settings.problems import ConfigError, Problem
 from rotator.settings.types import spell
 from rotator.simulation.plant import (
     Blow,
@@ -104,10 +104,7 @@ def answer(file: Path, question: Question, output: str) -> int:
 def _plant(loaded: Loaded, question: Question) -> Plant:
     settings = loaded.settings
     if question.provider is not None and question.provider not in settings.providers:
-        known = ", ".join(sorted(settings.providers))
-        raise ConfigError(
-            str(loaded.file), [Problem("", None, f"no provider {question.provider!r}", f"one of {known}")]
-        )
+        raise options.misnamed("provider", [question.provider], settings.providers)
     providers = {
         name: ProviderModel(translate.limits(section), question.lifetime or _lifetime(section))
         for name, section in settings.providers.items()

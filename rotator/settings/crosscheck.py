@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import posixpath
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rotator.core.model import EARLIEST_RENEWAL
 from rotator.settings.model import with_defaults
 from rotator.settings.problems import dotted
-from rotator.settings.secrecy import shown
-from rotator.settings.types import mapping_of, spell
+from rotator.settings.secrecy import kind, shown
+from rotator.settings.types import listed, mapping_of, nearest, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -118,16 +117,15 @@ def _too_seldom(settings: Settings, name: str, credential: Credential) -> Iterat
 
 
 def _unknown_providers(providers: Mapping[str, Any], credentials: Mapping[str, Any]) -> Iterator[Finding]:
-    known = ", ".join(sorted(providers)) or "none"
     for name, credential in credentials.items():
         provider = credential.get("provider")
         if isinstance(provider, str) and provider not in providers:
-            near = difflib.get_close_matches(provider, providers, n=1)
+            near = nearest(provider, providers)
             yield Finding(
                 ("credentials", name, "provider"),
-                shown(provider),
-                f"the name of a table in providers; there are: {known}",
-                f"did you mean {near[0]}?" if near else "add a table [providers.NAME] for it, or name another one",
+                shown(provider) if near else kind(provider),
+                f"the name of a table in providers; there are: {listed(providers)}",
+                f"did you mean {near}?" if near else "add a table [providers.NAME] for it, or name another one",
             )
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rotator.settings.locate import Path
 
 
+MOST_SHOWN = 50
+"""Problems that a person is told of at once; programs get them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing to mend.
@@ -56,8 +60,9 @@ class ConfigError(Exception):
         self.file = file
         self.problems = tuple(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        shown = "\n".join(problem.render(file) for problem in problems)
-        super().__init__(f"{shown}\n{file} was not accepted: {count}.")
+        shown = "\n".join(problem.render(file) for problem in problems[:MOST_SHOWN])
+        more = f" The first {MOST_SHOWN} are above." if len(problems) > MOST_SHOWN else ""
+        super().__init__(f"{shown}\n{file} was not accepted: {count}.{more}")
 
 
 def dotted(path: Path) -> str:

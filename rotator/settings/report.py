@@ -90,9 +90,9 @@ class Report:
     def _refusal(self, path: locate.Path, kind: str, said: str) -> Problem:
         last = str(path[-1]) if path else ""
         if kind == REFUSED:
-            wanted, cure, under = said.split("\n")
+            wanted, cure, under, hidden = said.split("\n")
             path = (*path, under) if under else path
-            return self._problem(path, self._shown(path), wanted, cure)
+            return self._problem(path, self._shown(path, hidden=bool(hidden)), wanted, cure)
         if kind == "missing":
             return self._problem(path, "nothing", "this key", _MISSING.get(last, f"add {last} = …"))
         if kind == "extra_forbidden":
@@ -137,13 +137,13 @@ class Report:
         own = path[depth] in mapping_of(_at(self._table, path[:depth]))
         return path if own or _at(self._table, inherited[:depth]) is None else inherited
 
-    def _shown(self, path: locate.Path) -> str:
+    def _shown(self, path: locate.Path, *, hidden: bool) -> str:
         value = _at(self._table, path)
         if value is None:
             return ""
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
         # Environments are where secrets are passed around: what is wrong there is not repeated, whatever its name.
-        hidden = not secrecy.may_show(key) or "parameters" in path or self._variable(path) != ""
+        hidden = hidden or not secrecy.may_show(key) or "parameters" in path or self._variable(path) != ""
         return secrecy.kind(value) if hidden else secrecy.shown(value)
 
     def _problem(self, path: locate.Path, found: str, wanted: str, cure: str = "") -> Problem:

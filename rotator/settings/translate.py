@@ -16,7 +16,9 @@ from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
 from rotator.oauth.request import GrantParameters
 from rotator.operate.logs import LogSettings
 from rotator.settings import model
+from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.auth import AppRoleLogin, TokenLogin
+from rotator.vault.inputs import SecretFile
 from rotator.vault.session import VaultSettings
 from rotator.vault.wrapping import WrappedSecretId
 
@@ -57,11 +59,11 @@ def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
 def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
     auth = loaded.settings.vault.auth
     if isinstance(auth, model.AppRoleAuth):
-        role_id = Secret(auth.role_id) if auth.role_id is not None else loaded.secret_files[_given(auth.role_id_file)]
-        file = loaded.secret_files[auth.secret_id_file]
+        role_id = Secret(auth.role_id) if auth.role_id is not None else _file(loaded, _given(auth.role_id_file))
+        file = _file(loaded, auth.secret_id_file)
         return AppRoleLogin(role_id, WrappedSecretId(file) if auth.secret_id_wrapped else file, auth.mount)
     if auth.token_file is not None:
-        return TokenLogin(loaded.secret_files[auth.token_file])
+        return TokenLogin(_file(loaded, auth.token_file))
     name = str(auth.token_env)
 
     def from_environment() -> Secret:
@@ -71,6 +73,20 @@ def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
         return Secret(value)
 
     return TokenLogin(from_environment)
+
+
+def _file(loaded: Loaded, name: Path) -> SecretFile:
+    """A secret file, held to the same at every login as at the start (G07)."""
+    shared = loaded.settings.security.allow_shared_secret_files
+
+    def read(path: Path) -> Secret:
+        try:
+            return Secret(read_secret(path, shared=shared).reveal().strip())
+        except UnsafeFileError as error:
+            why = f"{error}; {error.cure}"
+        raise RotationError(Code.VAULT_LOGIN_REFUSED, why)
+
+    return SecretFile(loaded.secret_files[name], read)
 
 
 def _given(name: Path | None) -> Path:

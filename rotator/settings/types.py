@@ -5,6 +5,7 @@ A refusal never repeats the value: whether it may be shown is decided where erro
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from pydantic_core import PydanticCustomError, core_schema
 from rotator.wire.addresses import never_allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 REFUSED = "refused"
 """The type of every refusal made here."""
+
+HIDDEN = "hidden"
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(
@@ -36,15 +39,28 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def refuse(wanted: str, cure: str = "", under: str = "") -> PydanticCustomError:
+def refuse(wanted: str, cure: str = "", under: str = "", *, hidden: bool = False) -> PydanticCustomError:
     """A refusal.
 
     Args:
         wanted: What is wanted instead, without the value.
         cure: What to do, where that is more than to write what is wanted.
         under: The key below the one being validated that is meant.
+        hidden: The value must not be shown: whatever stands there is no misspelling of what belongs there.
     """
-    return PydanticCustomError(REFUSED, "{text}", {"text": f"{wanted}\n{cure}\n{under}"})
+    return PydanticCustomError(REFUSED, "{text}", {"text": f"{wanted}\n{cure}\n{under}\n{HIDDEN if hidden else ''}"})
+
+
+def nearest(word: object, choices: Iterable[str]) -> str:
+    """The one that this is a misspelling of; empty for what is none."""
+    return next(iter(difflib.get_close_matches(word, choices, n=1)), "") if isinstance(word, str) else ""
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names for a message, of which there may be ten thousand."""
+    known = sorted(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (", ".join(known[:most]) or "none") + more
 
 
 def any_of(choices: tuple[str, ...]) -> str:
@@ -201,7 +217,8 @@ class Choice(_Read):
         if word in self.later:
             raise refuse(any_of(self.now), f"{word} is not in this version; use {any_of(self.now)}", self.key)
         if word not in self.now:
-            raise refuse(any_of(self.now), under=self.key)
+            near = nearest(word, self.now)
+            raise refuse(any_of(self.now), f"did you mean {near}?" if near else "", self.key, hidden=not near)
         return value
 
 
@@ -212,15 +229,17 @@ class Text(_Read):
     Attributes:
         pattern: What the whole of it matches.
         wanted: The same in words.
+        hidden: Whether one that is refused is not shown: a name is easily mixed up with the secret that it stands for.
     """
 
     pattern: str
     wanted: str
+    hidden: bool = False
 
     def read(self, value: Any) -> str:
         """The text."""
         if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
-            raise refuse(self.wanted)
+            raise refuse(self.wanted, hidden=self.hidden)
         return value
 
     def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -247,11 +266,23 @@ class NetworkText(_Read):
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 Name = Annotated[
-    str, Text(NAME, "a name of at most 63 lower-case letters, digits, dots, dashes or underscores, no dash in front")
+    str,
+    Text(
+        NAME,
+        "a name of at most 63 lower-case letters, digits, dots, dashes or underscores, no dash in front",
+        hidden=True,
+    ),
 ]
-FieldName = Annotated[str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "a field name of letters, digits, _ . and -")]
-Variable = Annotated[str, Text(r"[A-Z_][A-Z0-9_]{0,127}", 'the name of an environment variable, such as "VAULT_TOKEN"')]
-Account = Annotated[str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?", "a user's or group's name or number, as text")]
+FieldName = Annotated[
+    str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "a field name of letters, digits, _ . and -", hidden=True)
+]
+Variable = Annotated[
+    str,
+    Text(r"[A-Z_][A-Z0-9_]{0,127}", 'the name of an environment variable, such as "VAULT_TOKEN"', hidden=True),
+]
+Account = Annotated[
+    str, Text(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\$?", "a user's or group's name or number, as text", hidden=True)
+]
 PlainText = Annotated[str, StringConstraints(max_length=4096), Text(r"[ -~]*", "printable ASCII characters")]
 Scope = Annotated[
     str,

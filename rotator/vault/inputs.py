@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,7 +13,21 @@ from rotator.core.model import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SecretInput: TypeAlias = "Secret | Path | Callable[[], Secret]"
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file that holds nothing but a secret, and that somebody has to look at before it is relied on.
+
+    Attributes:
+        path: The file.
+        read: Reads it; raises RotationError where it may not be relied on.
+    """
+
+    path: Path
+    read: Callable[[Path], Secret]
+
+
+SecretInput: TypeAlias = "Secret | Path | SecretFile | Callable[[], Secret]"
 """A secret handed in, a file that holds nothing else, or a function that fetches it."""
 
 
@@ -23,6 +39,8 @@ def fetch(source: SecretInput, what: str) -> Secret:
     """
     if isinstance(source, Secret):
         return source
+    if isinstance(source, SecretFile):
+        return _fetched(partial(source.read, source.path), what)
     if not isinstance(source, Path):
         return _fetched(source, what)
     try:
@@ -51,10 +69,11 @@ def _fetched(source: Callable[[], Secret], what: str) -> Secret:
 
 def stamp(source: SecretInput) -> object:
     """Changes when the file does; None for what is no file, or is not there."""
-    if not isinstance(source, Path):
+    file = _file(source)
+    if file is None:
         return None
     try:
-        status = source.stat()
+        status = file.stat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
@@ -62,7 +81,14 @@ def stamp(source: SecretInput) -> object:
 
 def origin(source: SecretInput) -> str:
     """Where a secret comes from, for messages."""
-    return f"from {source}" if isinstance(source, Path) else "that was handed in"
+    file = _file(source)
+    return "that was handed in" if file is None else f"from {file}"
+
+
+def _file(source: SecretInput) -> Path | None:
+    if isinstance(source, SecretFile):
+        return source.path
+    return source if isinstance(source, Path) else None
 
 
 def refused(detail: str) -> RotationError:

@@ -47,7 +47,7 @@ def test_tables_and_lists_are_json(home: Home) -> None:
         ("ROTATOR_CREDENTIALS__BILLING__RENEWAT", "credentials.billing.renewat"),
     ],
 )
-def test_a_variable_that_is_no_setting_is_refused_by_its_name(home: Home, variable: str, key: str) -> None:  # G01
+def test_a_variable_that_is_no_setting_is_refused_by_its_name_g01(home: Home, variable: str, key: str) -> None:
     environ = {variable: "canary"}
     problem = home.problem(**environ)
     assert (problem.key, problem.line, problem.variable) == (key, None, variable)
@@ -61,12 +61,12 @@ def test_a_value_of_the_wrong_kind_is_told_with_its_variable(home: Home, value: 
     assert (problem.key, problem.variable, problem.wanted) == ("log", "ROTATOR_LOG", "a table, written as JSON")
 
 
-def test_a_value_of_the_environment_is_not_repeated_whatever_its_name(home: Home) -> None:  # G11
+def test_a_value_of_the_environment_is_not_repeated_whatever_its_name_g11(home: Home) -> None:
     problem = home.problem(ROTATOR_VAULT__TIMEOUT="canary")
     assert (problem.variable, problem.found) == ("ROTATOR_VAULT__TIMEOUT", "a text (not shown)")
 
 
-def test_a_secret_in_the_environment_is_refused_and_not_shown(home: Home) -> None:  # G06
+def test_a_secret_in_the_environment_is_refused_and_not_shown_g06(home: Home) -> None:
     environ = {"ROTATOR_VAULT__AUTH__SECRET_ID": "canary-7f3a"}
     problem = home.problem(**environ)
     assert (problem.key, problem.variable) == ("vault.auth.secret_id", "ROTATOR_VAULT__AUTH__SECRET_ID")
@@ -89,7 +89,7 @@ def test_the_vault_commands_variables_outweigh_nothing(home: Home) -> None:
     assert (vault.address, vault.namespace) == ("https://vault.example.com:8200", "mine")
 
 
-def test_a_wrong_value_of_the_vault_commands_variables_is_told_with_their_name(home: Home) -> None:  # G04
+def test_a_wrong_value_of_the_vault_commands_variables_is_told_with_their_name_g04(home: Home) -> None:
     home.changed('address = "https://vault.example.com:8200"\n', "")
     assert home.problem(BAO_ADDR="http://v:1").variable == "BAO_ADDR"
 
@@ -134,7 +134,7 @@ def test_the_process_environment_is_not_looked_at(home: Home) -> None:
     assert home.loads().settings == home.loads(PATH="/bin").settings
 
 
-def test_a_vault_token_of_the_environment_is_used_when_it_is_named(home: Home) -> None:  # G09
+def test_a_vault_token_of_the_environment_is_used_when_it_is_named_g09(home: Home) -> None:
     good = home.file.read_text()
     auth = good[good.index('method = "approle"') : good.index("[providers")]
     home.changed(auth, 'method = "token"\ntoken_env = "VAULT_TOKEN"\n')

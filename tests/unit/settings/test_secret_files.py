@@ -24,7 +24,7 @@ def test_white_space_within_a_secret_is_a_part_of_it(home: Home) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o666, 0o602, 0o601, 0o777])
-def test_a_secret_that_others_can_get_at_is_refused_with_the_chmod_to_run(home: Home, mode: int) -> None:  # G07
+def test_a_secret_that_others_can_get_at_is_refused_with_the_chmod_to_run_g07(home: Home, mode: int) -> None:
     path = home.secret("role-id", "x", mode)
     problem = home.problem()
     assert (problem.key, problem.line) == ("vault.auth.role_id_file", 6)
@@ -35,11 +35,11 @@ def test_a_secret_that_others_can_get_at_is_refused_with_the_chmod_to_run(home: 
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o440])
-def test_a_secret_that_others_cannot_get_at_is_accepted(home: Home, mode: int) -> None:  # G07
+def test_a_secret_that_others_cannot_get_at_is_accepted_g07(home: Home, mode: int) -> None:
     assert read_secret(home.secret("x", "s", mode), shared=False).reveal() == "s"
 
 
-def test_a_shared_secret_may_be_readable_but_never_writable_by_others(home: Home) -> None:  # G07
+def test_a_shared_secret_may_be_readable_but_never_writable_by_others_g07(home: Home) -> None:
     home.changed("[defaults]", "[security]\nallow_shared_secret_files = true\n[defaults]")
     home.secret("role-id", "x", 0o644)
     assert home.loads().settings.security.allow_shared_secret_files
@@ -47,7 +47,7 @@ def test_a_shared_secret_may_be_readable_but_never_writable_by_others(home: Home
     assert "others can change it" in home.problem().found
 
 
-def test_secrets_are_shared_also_where_the_environment_says_so(home: Home) -> None:  # G07
+def test_secrets_are_shared_also_where_the_environment_says_so_g07(home: Home) -> None:
     home.secret("role-id", "x", 0o644)
     assert home.loads(ROTATOR_SECURITY__ALLOW_SHARED_SECRET_FILES="yes").settings.security.allow_shared_secret_files
     assert len(home.error(ROTATOR_SECURITY__ALLOW_SHARED_SECRET_FILES="no").problems) == 1
@@ -63,7 +63,7 @@ def test_what_is_neither_yes_nor_no_shares_nothing(home: Home, value: str) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_secret_file_of_somebody_else_is_refused(home: Home) -> None:  # G07
+def test_a_secret_file_of_somebody_else_is_refused_g07(home: Home) -> None:
     os.chown(home.directory / "role-id", 65534, 65534)
     assert "belongs to user 65534" in home.problem().found
 

@@ -12,6 +12,8 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Secret
 from rotator.settings import translate
 from rotator.vault.auth import AppRoleLogin, TokenLogin
+from rotator.vault.inputs import fetch
+from rotator.vault.wrapping import WrappedSecretId
 
 if TYPE_CHECKING:
     from tests.unit.settings.home import Home
@@ -21,7 +23,12 @@ def test_vault_is_entered_with_the_files_that_were_found(home: Home) -> None:
     home.changed("[vault.auth]", 'timeout = "2s"\nnamespace = "team"\n[vault.auth]\nmount = "rotators"')
     vault = translate.vault(home.loads(), {})
     assert (vault.address, vault.timeout, vault.namespace) == ("https://vault.example.com:8200", 2, "team")
-    assert vault.auth == AppRoleLogin(home.directory / "role-id", home.directory / "secret-id", "rotators")
+    login = vault.auth
+    assert isinstance(login, AppRoleLogin)
+    assert not isinstance(login.secret_id, WrappedSecretId)
+    assert fetch(login.role_id, "the role id") == Secret("a-role")
+    assert fetch(login.secret_id, "the secret id") == Secret("a-secret")
+    assert login.mount == "rotators"
 
 
 def test_a_role_id_may_stand_in_the_configuration(home: Home) -> None:
@@ -39,7 +46,40 @@ def with_token(home: Home, reference: str) -> None:
 def test_a_token_is_read_from_its_file(home: Home) -> None:
     home.secret("vault-token", "s.x")
     with_token(home, 'token_file = "vault-token"')
-    assert translate.vault(home.loads(), {}).auth == TokenLogin(home.directory / "vault-token")
+    login = translate.vault(home.loads(), {}).auth
+    assert isinstance(login, TokenLogin)
+    assert fetch(login.token, "the token") == Secret("s.x")
+
+
+def test_a_secret_file_that_was_opened_to_others_is_refused_at_the_next_login_until_it_is_closed_g07(
+    home: Home,
+) -> None:
+    file = home.secret("vault-token", "s.x")
+    with_token(home, 'token_file = "vault-token"')
+    login = translate.vault(home.loads(), {}).auth
+    assert isinstance(login, TokenLogin)
+    file.chmod(0o644)
+    with pytest.raises(RotationError) as caught:
+        fetch(login.token, "the token")
+    assert caught.value.code is Code.VAULT_LOGIN_REFUSED
+    assert caught.value.detail == f"{file} has mode 0644: others can get at it; chmod o= {file}"
+    file.chmod(0o600)
+    file.write_text("s.y\n")
+    assert fetch(login.token, "the token") == Secret("s.y")
+
+
+def test_a_secret_file_that_may_be_shared_is_read_at_every_login_as_long_as_others_cannot_change_it_g07(
+    home: Home,
+) -> None:
+    home.changed("[defaults]", "[security]\nallow_shared_secret_files = true\n[defaults]")
+    login = translate.vault(home.loads(), {}).auth
+    assert isinstance(login, AppRoleLogin)
+    assert not isinstance(login.secret_id, WrappedSecretId)
+    (home.directory / "secret-id").chmod(0o644)
+    assert fetch(login.secret_id, "the secret id") == Secret("a-secret")
+    (home.directory / "secret-id").chmod(0o646)
+    with pytest.raises(RotationError, match="others can change it"):
+        fetch(login.secret_id, "the secret id")
 
 
 def test_a_token_of_the_environment_is_read_when_it_is_used(home: Home) -> None:

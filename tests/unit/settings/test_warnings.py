@@ -58,7 +58,7 @@ def test_a_lead_of_more_than_half_the_lifetime_is_told_to_be_clamped(home: Home)
 
 
 @pytest.mark.parametrize(("interval", "life"), [("10m", ""), ("1h", 'assumed_lifetime = "1h"'), ("24h", "")])
-def test_a_consumer_that_outsleeps_the_token_is_refused(home: Home, interval: str, life: str) -> None:  # G03
+def test_a_consumer_that_outsleeps_the_token_is_refused_g03(home: Home, interval: str, life: str) -> None:
     good = home.file.read_text().replace("[defaults]", f"{life}\n[defaults]")
     home.write(good.replace(SINK, f'{SINK}\nconsumer_interval = "{interval}"'))
     assert home.problem().key == "credentials.billing.sinks[0].consumer_interval"
