@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import ssl
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.certificates import self_signed
 from tests.support.process import rotator
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.process import Site
 
-COMMANDS = ["run", "rotate", "plan", "check", "schema", "demo"]
+COMMANDS = ["run", "rotate", "plan", "check", "simulate", "schema", "demo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -83,11 +86,80 @@ async def test_plan_tells_when_the_next_mint_is_due(site: Site) -> None:
     assert 239 <= ahead.total_seconds() <= 300
 
 
-async def test_a_name_that_is_not_configured_is_a_usage_error(site: Site) -> None:
-    configuration = await site.prepare(["billing"])
-    code, _, err = await rotator("rotate", "biling", "-c", configuration)
+GOOD = """\
+[vault]
+address = "{address}"
+[vault.auth]
+method = "approle"
+role_id_file = "role-id"
+secret_id_file = "secret-id"
+[providers.thx]
+token_url = "https://auth.thx.network/token"
+[credentials.billing]
+provider = "thx"
+source = {{ type = "vault", path = "secret/apps/billing" }}
+sinks = [{{ type = "vault", path = "secret/tokens/billing" }}]
+"""
+
+
+def kept(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return file
+
+
+def configured(home: Path, address: str = "https://vault.example.com:8200") -> Path:
+    for name in ("role-id", "secret-id"):
+        kept(home, name, "x")
+    return kept(home, "config.toml", GOOD.format(address=address))
+
+
+async def test_a_name_that_is_misspelled_is_a_usage_error_with_the_right_one(tmp_path: Path) -> None:
+    code, _, err = await rotator("rotate", "biling", "-c", configured(tmp_path))
     assert code == 2
+    assert 'no credential "biling"' in err
     assert "one of billing" in err
+    assert "did you mean billing?" in err
+
+
+@pytest.mark.parametrize("arguments", [("rotate",), ("simulate", "--outage", "1m", "--provider")], ids=" ".join)
+async def test_a_secret_in_the_place_of_a_name_is_not_repeated_g06(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code, out, err = await rotator(*arguments, "swordfish-and-more", "-c", configured(tmp_path))
+    assert code == 2
+    assert "of the name that was given (not shown)" in err
+    assert "swordfish" not in out + err
+
+
+async def test_relative_secret_files_are_those_that_systemd_hands_over(tmp_path: Path) -> None:
+    handed, home = tmp_path / "credentials", tmp_path / "etc"
+    configuration = configured(home)
+    (home / "secret-id").unlink()
+    kept(handed, "role-id", "x")
+    code, _, err = await rotator("check", "-c", configuration, env={"CREDENTIALS_DIRECTORY": str(handed)})
+    assert (code, "vault.auth.secret_id_file" in err, "role_id_file" in err) == (2, True, False)
+    kept(handed, "secret-id", "x").chmod(0o400)
+    code, out, err = await rotator("check", "-c", configuration, env={"CREDENTIALS_DIRECTORY": str(handed)})
+    assert (code, err) == (0, "")
+    assert "1 credential" in out
+
+
+async def test_a_vault_that_nobody_vouches_for_is_refused_whatever_the_environment_asks_for_g05(tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    heard = []
+
+    async def hear(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append("a request")
+        writer.close()
+
+    skip = {"VAULT_SKIP_VERIFY": "true", "BAO_SKIP_VERIFY": "1", "PYTHONHTTPSVERIFY": "0"}
+    async with await asyncio.start_server(hear, "127.0.0.1", 0, ssl=context) as server:
+        address = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        code, out, _ = await rotator("check", "--live", "-o", "json", "-c", configured(tmp_path, address), env=skip)
+    (login,) = json.loads(out)["checks"]
+    assert (code, login["error"], heard) == (1, "vault_tls", [])
 
 
 async def test_check_live_tries_everything_around_the_configuration(site: Site) -> None:
