@@ -23,12 +23,13 @@ reliability: ## the long measurements; rewrites docs/reliability.md (ARGS="torn-
 	@.ci/setup reliability
 	@$(BIN)/python -m tests.reliability $(ARGS)
 
-lint: ## format, lint, types, and the arrows between the rooms
+lint: ## format, lint, types, the arrows between the rooms, and secrets in the tree
 	@.ci/setup dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.support.tree_secrets
 
 format: ## rewrite the files as `make lint` wants them
 	@.ci/setup dev

@@ -1,0 +1,75 @@
+"""What is installed is what was locked, and no secret gets into the tree unseen."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.tree_secrets import Excuse, Finding, excuses, findings, unexplained
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-reliability.lock"]
+REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*==[^\s;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
+
+
+def requirements(lock: str) -> list[str]:
+    joined = re.sub(r"\s*\\\n\s*", " ", (ROOT / lock).read_text())
+    return [line for line in joined.splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_one_version_with_its_hashes_and_no_address(lock: str) -> None:
+    assert len(requirements(lock)) > 20
+    assert [line[:80] for line in requirements(lock) if REQUIREMENT.fullmatch(line) is None] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS[1:])
+def test_what_is_tested_is_what_is_installed(lock: str) -> None:
+    installed, tested = (
+        {re.sub(r" ; .*?(?= --hash)", "", requirement) for requirement in requirements(name)}
+        for name in ("requirements.lock", lock)
+    )
+    assert sorted(installed - tested) == []
+
+
+def test_the_packages_of_the_authorization_server_have_hashes_and_no_address() -> None:
+    lock = json.loads((ROOT / "tests/authserver/package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert len(packages) > 20
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+
+
+KEY = "AKIA" + "Z3MB7QWLT5YXNRCD"
+
+
+@pytest.mark.parametrize("comment", ["", "  # pragma: allowlist secret"], ids=["plain", "excused by a comment"])
+def test_a_secret_that_gets_into_the_tree_is_found(tmp_path: Path, comment: str) -> None:
+    (tmp_path / "settings.py").write_text(f'name = "x"\nkey = "{KEY}"{comment}\n')
+    (tmp_path / "other.py").write_text("a = 1\n")
+    found = findings(tmp_path, ["settings.py", "other.py"])
+    assert {(finding.file, finding.line, finding.kind) for finding in found} == {("settings.py", 2, "AWS Access Key")}
+    (line,) = unexplained(found, [])
+    assert line.startswith("settings.py:2: AWS Access Key, sha1 ")
+    assert KEY not in line
+
+
+def test_a_finding_is_excused_by_file_kind_and_value_and_no_excuse_outlives_its_finding() -> None:
+    finding = Finding("tests/x.py", 3, "Private Key", "abc")
+    assert unexplained([finding], [Excuse("made up", ("tests/*",), ("Private Key",), ("abc",))]) == []
+    for other in (
+        ("docs/*", "Private Key", "abc"),
+        ("tests/*", "JSON Web Token", "abc"),
+        ("tests/*", "Private Key", "d"),
+    ):
+        files, kind, sha1 = other
+        told = unexplained([finding], [Excuse("made up", (files,), (kind,), (sha1,))])
+        assert told == ["tests/x.py:3: Private Key, sha1 abc", f"{files}: excused, and not there: made up"]
+
+
+def test_every_excuse_has_its_reason() -> None:
+    assert len(excuses()) > 3
+    assert [excuse.files for excuse in excuses() if len(excuse.why) < 10 or not excuse.files] == []
