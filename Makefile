@@ -43,5 +43,9 @@ lock: ## make the locks anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group reliability -c requirements-dev.lock -o requirements-reliability.lock
 	@cd tests/authserver && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
 
+sbom: ## the bill of materials of what users install: build/rotator.cdx.json (CycloneDX)
+	@.ci/setup reliability
+	@$(BIN)/python -m tests.support.sbom
+
 clean: ## remove everything that the other targets made
-	rm -rf .venv tests/authserver/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv tests/authserver/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.sbom import invalid, merged
 from tests.support.tree_secrets import Excuse, Finding, excuses, findings, unexplained
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,53 @@ def test_the_packages_of_the_authorization_server_have_hashes_and_no_address() -
     assert len(packages) > 20
     assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
     assert [name for name, package in packages.items() if "resolved" in package] == []
+
+
+def bom(prefix: str, dependencies: list[dict[str, Any]], *components: dict[str, Any]) -> dict[str, Any]:
+    listed = [{"type": "library", "bom-ref": f"{prefix}-{c['name']}", **c} for c in components]
+    root = {"type": "application", "bom-ref": "root", "name": "rotator"}
+    head = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {"component": root}}
+    return {**head, "components": listed, "dependencies": dependencies}
+
+
+LICENSE = [{"license": {"id": "MIT"}}]
+DIGEST = [{"type": "distribution", "url": "a", "hashes": [{"alg": "SHA-256", "content": "a" * 64}]}]
+LOCKED = bom(
+    "line",
+    [],
+    {"name": "apscheduler", "version": "3.1", "purl": "pkg:pypi/apscheduler@3.1", "externalReferences": DIGEST},
+    {"name": "colorama", "version": "1", "purl": "pkg:pypi/colorama@1", "description": "requirements line 3"},
+)
+INSTALLED = bom(
+    "env",
+    [{"ref": "root", "dependsOn": ["env-APScheduler", "env-pytest"]}, {"ref": "env-pytest", "dependsOn": ["env-x"]}],
+    {"name": "APScheduler", "version": "3.1", "licenses": LICENSE, "description": "Schedules."},
+    {"name": "colorama", "version": "2", "licenses": LICENSE},
+    {"name": "pytest", "version": "9"},
+)
+
+
+def test_the_bill_of_materials_lists_what_is_locked_with_what_is_known_of_it() -> None:
+    bill = merged(LOCKED, INSTALLED)
+    scheduler, colorama = bill["components"]
+    assert (scheduler["licenses"], scheduler["description"]) == (LICENSE, "Schedules.")
+    assert scheduler["externalReferences"] == DIGEST
+    assert colorama == {
+        "type": "library", "name": "colorama", "version": "1",
+        "purl": "pkg:pypi/colorama@1", "bom-ref": "pkg:pypi/colorama@1",
+    }  # fmt: skip
+    assert bill["dependencies"] == [
+        {"ref": "pkg:pypi/apscheduler@3.1", "dependsOn": []},
+        {"ref": "root", "dependsOn": ["pkg:pypi/apscheduler@3.1"]},
+    ]
+
+
+def test_a_bill_of_materials_is_held_to_the_standard() -> None:
+    pytest.importorskip("cyclonedx", reason="make sbom and make reliability install it")
+    bill = merged(LOCKED, INSTALLED)
+    assert invalid(json.dumps(bill)) == ""
+    bill["components"][0]["licenses"] = "MIT"
+    assert "MIT" in invalid(json.dumps(bill))
 
 
 KEY = "AKIA" + "Z3MB7QWLT5YXNRCD"
