@@ -272,8 +272,8 @@ def _flat(seen: Seen) -> list[Figure]:
     warm = [sample for sample in seen.samples if sample.at >= WARM_UP * seen.seconds]
     settled = [sample for sample in warm if sample.at >= SETTLED * seen.seconds]
     tasks = [(at, count) for at, count in seen.tasks if at >= WARM_UP * seen.seconds]
-    early, _ = _slope(seen, [sample for sample in warm if sample.at < SETTLED * seen.seconds])
-    slope, margin = _slope(seen, settled)
+    early, _ = _slope([sample for sample in warm if sample.at < SETTLED * seen.seconds])
+    slope, margin = _slope(settled)
     return [
         Figure("resident memory, slope of the second quarter, in 24 h of virtual life", "", f"{early:+.2f} MiB"),
         Figure(
@@ -289,7 +289,7 @@ def _flat(seen: Seen) -> list[Figure]:
     ]
 
 
-def _slope(seen: Seen, samples: Sequence[Sample]) -> tuple[float, float]:
+def _slope(samples: Sequence[Sample]) -> tuple[float, float]:
     """MiB in 24 h of virtual life, and half the 95 % interval."""
     slope, margin = line([(sample.at, sample.rss_kib / 1024) for sample in samples], BLOCKS)
     return slope * LIFE * LIVES, margin * LIFE * LIVES
