@@ -76,6 +76,8 @@ def rotate(
     """Make one pass now: mint what is due, deliver where something is missing. For cron and CI.
 
     Exits with 0 when every credential is fresh in the end, also when nothing was due; else with 1.
+
+    Standard output has the result, standard error what went wrong: in cron, `rotator rotate > /dev/null` mails trouble.
     """
     from rotator.cli import foreground
 
@@ -139,8 +141,7 @@ def simulate(
 ) -> None:
     """Ask what an outage would do: the configured credentials with the real engine, on a simulated clock.
 
-    Nothing is contacted. Prints the token requests made, their peak, and the seconds for which any consumer would hold
-    an expired token, with a picture of validity over time.
+    Nothing is contacted. Prints token requests, their peak, and for how long any consumer holds an expired token.
 
     Exits with 1 when some consumer would hold an expired token.
     """

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rotator.cli import options
 from rotator.core import policy
-from rotator.core.errors import Code
+from rotator.core.errors import Code, RotationError
 from rotator.core.observation import NEVER, Failure, Stage
 from rotator.core.policy import Deliver, Mint, Wait
 from rotator.engine.clock import SystemClock
@@ -45,6 +47,7 @@ class Line:
         valid_for_s: Seconds for which consumers are served.
         error: The code of what went wrong; None when nothing did.
         detail: The same as a sentence.
+        cure: What to do about it.
     """
 
     credential: str
@@ -54,6 +57,7 @@ class Line:
     valid_for_s: float
     error: str | None = None
     detail: str | None = None
+    cure: str | None = None
 
 
 def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_run: bool) -> int:
@@ -65,13 +69,21 @@ def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_ru
     environ = dict(os.environ)
     loaded = take(file, environ)
     _check_names(loaded, names)
-    log = logs.configure(translate.logs(loaded.settings))
+    log = logs.configure(_quieter(translate.logs(loaded.settings), output, dry_run=dry_run))
     try:
         lines = asyncio.run(_pass(loaded, environ, names, log, force=force, dry_run=dry_run))
     finally:
         log.close()
     show(lines, output)
     return 1 if any(line.error is not None or (not dry_run and line.valid_for_s <= 0) for line in lines) else 0
+
+
+def _quieter(settings: logs.LogSettings, output: str, *, dry_run: bool) -> logs.LogSettings:
+    """How a pass is logged: who watches a terminal sees it go on; cron and CI are told what went wrong, and no more."""
+    watched = sys.stderr.isatty() and not dry_run
+    level = "warning" if settings.level == "info" and not watched else settings.level
+    form = "console" if settings.format == "auto" and output == "text" else settings.format
+    return logs.LogSettings(level, form)
 
 
 @asynccontextmanager
@@ -130,8 +142,7 @@ async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:
         str(decision.reason),
         now.at(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
         _valid_for(rotation, now.elapsed),
-        None if trouble is None else trouble.code.text,
-        None if trouble is None else trouble.detail,
+        *_told(trouble),
     )
 
 
@@ -149,9 +160,13 @@ def _outcome(rotation: Rotation, clock: Clock, *, broken: bool) -> Line:
         "" if failure is None else str(failure.stage),
         now.wall.strftime("%Y-%m-%dT%H:%M:%SZ"),
         _valid_for(rotation, now.elapsed),
-        None if failure is None else failure.code.text,
-        None if failure is None else failure.detail,
+        *_told(failure),
     )
+
+
+def _told(trouble: Failure | RotationError | None) -> tuple[str | None, str | None, str | None]:
+    """Code, sentence and cure."""
+    return (None, None, None) if trouble is None else (trouble.code.text, trouble.detail, trouble.code.cure)
 
 
 def _valid_for(rotation: Rotation, now: float) -> float:
@@ -163,10 +178,16 @@ def show(lines: Sequence[Line], output: str) -> None:
     if output == "json":
         print(json.dumps([asdict(line) for line in lines], indent=2))  # noqa: T201  the command's output
         return
+    people = Console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("CREDENTIAL", "ACTION", "REASON", "AT", "VALID FOR", "TROUBLE"):
-        table.add_column(title, overflow="fold")
+    table.add_column("CREDENTIAL", overflow="fold")
+    for title in ("ACTION", "REASON", "AT", "VALID FOR"):
+        table.add_column(title, no_wrap=True)
     for line in lines:
-        trouble = "" if line.error is None else f"{line.error}: {line.detail}"
-        table.add_row(line.credential, line.action, line.reason, line.at, f"{line.valid_for_s:.0f} s", trouble)
-    Console(soft_wrap=False).print(table)
+        table.add_row(line.credential, line.action, line.reason, line.at, f"{line.valid_for_s:.0f} s")
+    people.print(table)
+    for line in lines:
+        if line.error is not None:
+            people.print(
+                Text(f"\n{line.credential}: {line.error}: {line.detail}\n    cure: {line.cure}"), soft_wrap=True
+            )

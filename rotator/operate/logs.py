@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 from contextlib import suppress
@@ -113,7 +114,7 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> Log:
             _drop_traceback,
             _plain,
             _redact,
-            _console(stream.isatty()) if people else _json_line,
+            _console(stream.isatty() and not os.environ.get("NO_COLOR")) if people else _json_line,
         ],
     )
     handler = _OutletHandler(outlet)

@@ -56,7 +56,7 @@ def read_secret(path: Path, *, shared: bool) -> Secret:
     Raises:
         UnsafeFileError: It is missing, empty, too large, no text, or open to others.
     """
-    content, status = _read(path, LARGEST_SECRET, "put the secret there, or name the file that holds it")
+    content, status = _read(path, LARGEST_SECRET, "put the secret there, or name the file that holds it", hidden=True)
     if status.st_mode & (_OTHERS_WRITE if shared else _OTHERS):
         what = "change" if status.st_mode & _OTHERS_WRITE else "get at"
         raise UnsafeFileError(f"{path} has mode {_mode(status)}: others can {what} it", f"chmod o= {_quoted(path)}")
@@ -83,7 +83,7 @@ def read_configuration(path: Path, most: int) -> tuple[bytes, UnsafeFileError | 
     Raises:
         UnsafeFileError: It cannot be read at all, or belongs to somebody else.
     """
-    content, status = _read(path, most, "create it, or name another file with -c")
+    content, status = _read(path, most, "create it, or name another file with -c", hidden=False)
     if status.st_mode & _OTHERS_WRITE:
         return content, UnsafeFileError(
             f"{path} has mode {_mode(status)}: others can change it", f"chmod o-w {_quoted(path)}"
@@ -91,7 +91,7 @@ def read_configuration(path: Path, most: int) -> tuple[bytes, UnsafeFileError | 
     return content, None
 
 
-def _read(path: Path, most: int, cure: str) -> tuple[bytes, os.stat_result]:
+def _read(path: Path, most: int, cure: str, *, hidden: bool) -> tuple[bytes, os.stat_result]:
     """What the file holds and what it is, of one and the same file."""
     try:
         # Without waiting: a named pipe is refused below instead of being waited for.
@@ -107,10 +107,10 @@ def _read(path: Path, most: int, cure: str) -> tuple[bytes, os.stat_result]:
         owner = os.geteuid()
         raise UnsafeFileError(f"{path} cannot be read by user {owner}", f"chown {owner} {_quoted(path)}") from None
     except OSError as error:
-        # The name stays out: a secret that was written in its place would be shown.
+        # The name stays out where a secret may have been written in its place.
         missing = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
         why = "does not exist" if missing else f"cannot be read: {os.strerror(error.errno or errno.EIO)}"
-        raise UnsafeFileError(f"a file that {why} (its name is not shown)", cure) from None
+        raise UnsafeFileError(f"a file that {why}{' (its name is not shown)' if hidden else ''}", cure) from None
 
 
 def _refuse_strange(path: Path, status: os.stat_result, most: int) -> None:

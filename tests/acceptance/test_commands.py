@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
+import re
 import ssl
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.certificates import self_signed
-from tests.support.process import rotator
+from tests.support.process import PASSED_ON, ROTATOR, rotator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,69 @@ async def test_rotate_fails_with_1_where_a_credential_is_refused_and_serves_the_
     billing, search = json.loads(out)
     assert (billing["error"], search["action"]) == ("invalid_client", "minted")
     assert site.clients["search"].secret.reveal() not in out + err
+
+
+LINES = re.compile(r"^[0-9T:.-]+Z \[(warning|error) +\] [a-z_.]+ .*$")
+
+
+async def test_cron_is_told_what_went_wrong_in_words_and_nothing_else_on_standard_error(site: Site) -> None:
+    configuration = await site.prepare(["billing", "search"])
+    code, _, err = await rotator("rotate", "-c", configuration)
+    assert (code, err) == (0, "")
+    code, _, err = await rotator("plan", "-c", configuration)
+    assert (code, err) == (0, "")
+    await site.store("billing", "wrong")
+    code, out, err = await rotator("rotate", "--force", "-c", configuration)
+    assert code == 1
+    assert [line for line in err.splitlines() if not LINES.match(line)] == []
+    assert "credential.rejected" in err
+    assert "billing: invalid_client: " in out
+    assert "    cure: Write the right secret" in out
+
+
+async def test_programs_get_json_on_both_ways_out(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    await site.store("billing", "wrong")
+    code, out, err = await rotator("rotate", "-o", "json", "-c", configuration)
+    assert code == 1
+    (line,) = json.loads(out)
+    assert line["cure"].startswith("Write the right secret")
+    assert {json.loads(event)["level"] for event in err.splitlines()} == {"error"}
+
+
+async def test_what_the_configuration_says_of_logs_outweighs_that(site: Site) -> None:
+    configuration = await site.prepare(["billing"])
+    env = {"ROTATOR_LOG__LEVEL": "debug", "ROTATOR_LOG__FORMAT": "json"}
+    _, _, err = await rotator("rotate", "-c", configuration, env=env)
+    assert "token.delivered" in [json.loads(event)["event"] for event in err.splitlines()]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+async def test_a_table_fits_the_terminal_and_folds_nothing_but_names(site: Site, columns: int) -> None:
+    configuration = await site.prepare(["search-and-recommendations-in-production"])
+    _, out, _ = await rotator("plan", "-c", configuration, env={"COLUMNS": str(columns)})
+    assert max(map(len, out.splitlines())) <= columns
+    assert re.search(r"mint +absent +20[0-9-]{8}T[0-9:]{8}Z +0 s", out)
+    names = "".join(line.split(" ", 1)[0] for line in out.splitlines()[1:])
+    assert names == "search-and-recommendations-in-production"
+
+
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["coloured", "plain"])
+async def test_a_terminal_gets_colours_unless_it_wants_none(tmp_path: Path, env: dict[str, str]) -> None:
+    configuration = configured(tmp_path, "http://127.0.0.1:1")
+    terminal, ours = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(ROTATOR, "rotate", "-c", configuration),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=ours,
+        env={**PASSED_ON, "TERM": "xterm-256color", **env},
+    )
+    os.close(ours)
+    assert await process.wait() == 1
+    said = os.read(terminal, 1 << 16).decode()
+    os.close(terminal)
+    assert "vault.unavailable" in said
+    assert ("\x1b[3" in said) is not bool(env)
 
 
 async def test_plan_says_what_would_be_done_and_does_nothing(site: Site) -> None:

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     import pytest
 
 FRESH = Line("billing", "kept", "", "2026-01-01T00:00:00Z", 299.6)
-FAILED = Line("search", "failed", "grant", "2026-01-01T00:00:00Z", 0.0, "invalid_client", "the secret is wrong")
+FAILED = Line(
+    "search",
+    "failed",
+    "grant",
+    "2026-01-01T00:00:00Z",
+    0.0,
+    "invalid_client",
+    "the secret is wrong",
+    "write the right one",
+)
 
 
 def test_programs_get_every_field(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +34,7 @@ def test_programs_get_every_field(capsys: pytest.CaptureFixture[str]) -> None:
             "valid_for_s": 299.6,
             "error": None,
             "detail": None,
+            "cure": None,
         },
         {
             "credential": "search",
@@ -34,15 +44,18 @@ def test_programs_get_every_field(capsys: pytest.CaptureFixture[str]) -> None:
             "valid_for_s": 0.0,
             "error": "invalid_client",
             "detail": "the secret is wrong",
+            "cure": "write the right one",
         },
     ]
 
 
 def test_people_get_a_table_with_what_is_wrong_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     show([FRESH, FAILED], "text")
-    told = " ".join(capsys.readouterr().out.split())
-    assert told.startswith("CREDENTIAL ACTION REASON AT VALID FOR TROUBLE")
-    assert "billing kept" in told
-    assert "300 s" in told
-    assert "search failed grant" in told
-    assert "invalid_client" in told
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["CREDENTIAL", "ACTION", "REASON", "AT", "VALID", "FOR"],
+        ["billing", "kept", "2026-01-01T00:00:00Z", "300", "s"],
+        ["search", "failed", "grant", "2026-01-01T00:00:00Z", "0", "s"],
+        [],
+        ["search:", "invalid_client:", "the", "secret", "is", "wrong"],
+        ["cure:", "write", "the", "right", "one"],
+    ]
