@@ -39,3 +39,17 @@ def test_every_error_code_is_documented_as_the_code_has_it(code: Code) -> None:
 def test_every_level_in_the_documentation_is_the_one_that_is_logged(event: str, level: int) -> None:
     name = logging.getLevelName(level).lower()
     assert f"| `{event}` | {name} |" in (ROOT / "docs/events.md").read_text()
+
+
+SECURITY = (ROOT / "SECURITY.md").read_text()
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"\b[PVFCRGNH][0-9]{2}\b", SECURITY))))
+def test_every_fault_that_the_threat_model_relies_on_has_a_test(named: str) -> None:
+    row = next(line for line in (ROOT / "docs/faults.md").read_text().splitlines() if line.startswith(f"| {named} |"))
+    assert ".py::" in row
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"`((?:tests|\.ci)/[\w./]+)`", SECURITY))))
+def test_every_file_that_the_threat_model_relies_on_is_there(named: str) -> None:
+    assert (ROOT / named).is_file()
