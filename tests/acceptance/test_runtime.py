@@ -26,7 +26,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit, /proc 
 
 BREAKS_ON_DEMAND = """
 import sys
-from contextlib import suppress
 from pathlib import Path
 from rotator import daemon
 from rotator.engine.clock import SystemClock
