@@ -83,12 +83,13 @@ def ids(node: str) -> set[str]:
         node: As pytest names it: `tests/unit/test_x.py::test_that_p01[V02 at night]`.
     """
     name = node.partition("::")[2]
-    return {id_ for first, last in _SPAN.findall(name) for id_ in _span(first.upper(), last.upper() or first.upper())}
+    spans = ((first.upper(), (last or first).upper()) for first, last in _SPAN.findall(name))
+    return {id_ for first, last in spans for id_ in _span(node, first, last)}
 
 
-def _span(first: str, last: str) -> Iterable[str]:
+def _span(node: str, first: str, last: str) -> Iterable[str]:
     if first[0] != last[0] or first > last:
-        raise ValueError(f"{first} to {last} is no span of rows")
+        raise ValueError(f"{node}: {first} to {last} is no span of rows")
     return (f"{first[0]}{number:02}" for number in range(int(first[1:]), int(last[1:]) + 1))
 
 

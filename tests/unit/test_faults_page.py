@@ -26,14 +26,14 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize(("node", "named"), NAMED.items())
+@pytest.mark.parametrize(("node", "named"), NAMED.items(), ids=map(str, range(len(NAMED))))
 def test_a_row_is_named_by_a_function_or_a_parameter_and_by_nothing_else(node: str, named: set[str]) -> None:
     assert ids(node) == named
 
 
-@pytest.mark.parametrize("span", ["p09_to_p07", "p01_to_v03"])
-def test_a_span_that_is_none_is_an_error(span: str) -> None:
-    with pytest.raises(ValueError, match="no span of rows"):
+@pytest.mark.parametrize("span", ["p09_to_p07", "p01_to_v03"], ids=["backwards", "across areas"])
+def test_a_span_that_is_none_is_an_error_with_the_test_that_has_it(span: str) -> None:
+    with pytest.raises(ValueError, match=f"test_{span}: P0[19] to [PV]0[37] is no span of rows"):
         ids(f"tests/x.py::test_{span}")
 
 
