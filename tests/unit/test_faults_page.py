@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.faults_page import Row, bare, held, ids, page, results, rows, unheard_of, without_results
+from tests.support.faults_page import (
+    PAGE,
+    Row,
+    bare,
+    collected,
+    held,
+    ids,
+    page,
+    results,
+    rows,
+    unheard_of,
+    without_results,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +88,25 @@ def test_every_row_of_the_catalogue_is_written_out() -> None:
     catalogue = rows()
     assert len(catalogue) == 155
     assert [row.id for row in catalogue if not (row.fault and row.required)] == []
+
+
+@pytest.fixture(scope="module")
+def tests() -> dict[str, list[str]]:
+    return held(collected())
+
+
+@pytest.mark.xdist_group("collected")
+def test_every_row_has_a_test_or_a_reason_why_not(tests: dict[str, list[str]]) -> None:
+    assert bare(rows(), tests) == []
+
+
+@pytest.mark.xdist_group("collected")
+def test_no_test_names_a_row_that_does_not_exist(tests: dict[str, list[str]]) -> None:
+    assert unheard_of(rows(), tests) == {}
+
+
+@pytest.mark.xdist_group("collected")
+def test_the_page_is_as_make_faults_makes_it_but_for_results(tests: dict[str, list[str]]) -> None:
+    now = without_results(page(rows(), tests, {})).splitlines()
+    kept = without_results(PAGE.read_text()).splitlines()
+    assert [line[:80] for line in now if line not in kept] + [line[:80] for line in kept if line not in now] == []
