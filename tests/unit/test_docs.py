@@ -44,10 +44,11 @@ def test_every_level_in_the_documentation_is_the_one_that_is_logged(event: str, 
 SECURITY = (ROOT / "SECURITY.md").read_text()
 
 
-@pytest.mark.parametrize("named", sorted(set(re.findall(r"\b[PVFCRGNH][0-9]{2}\b", SECURITY))))
-def test_every_fault_that_the_threat_model_relies_on_has_a_test(named: str) -> None:
-    row = next(line for line in (ROOT / "docs/faults.md").read_text().splitlines() if line.startswith(f"| {named} |"))
-    assert ".py::" in row
+def test_every_fault_that_the_threat_model_relies_on_has_a_test() -> None:
+    named = set(re.findall(r"\b[PVFCRGNH][0-9]{2}\b", SECURITY))
+    held = {line[2:5] for line in (ROOT / "docs/faults.md").read_text().splitlines() if ".py::" in line}
+    assert len(named) > 30
+    assert sorted(named - held) == []
 
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`((?:tests|\.ci)/[\w./]+)`", SECURITY))))

@@ -210,16 +210,6 @@ def test_no_credential_at_all_is_told_g10(place: Place) -> None:
     assert "credentials" in place.problems(GOOD.partition("[credentials.billing]")[0] + "[credentials]\n")
 
 
-def test_ten_thousand_credentials_are_read_g10(place: Place) -> None:
-    head = GOOD.partition("[credentials.billing]")[0]
-    many = "".join(
-        f'[credentials.a{n}]\nprovider = "thx"\nsource = {{ type = "vault", path = "secret/apps/a{n}" }}\n'
-        f'sinks = [{{ type = "vault", path = "secret/tokens/a{n}" }}]\n'
-        for n in range(10_000)
-    )
-    assert len(place.load(head + many).settings.credentials) == 10_000
-
-
 def test_the_environment_outweighs_the_file(place: Place) -> None:
     settings = place.load(GOOD, ROTATOR_VAULT__ADDRESS="https://other:8200", ROTATOR_LOG__LEVEL="debug").settings
     assert (settings.vault.address, settings.log.level) == ("https://other:8200", "debug")
