@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 from aiohttp import web
 
 from rotator.core.errors import Code, RotationError
+from rotator.engine.clock import SystemClock
 from rotator.vault.auth import TokenLogin
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.policies import stanza
@@ -352,11 +355,13 @@ async def test_a_record_from_before_its_fields_were_renamed_is_written_anew(
 
 async def test_kv_v1_gets_a_ttl_that_is_a_number_and_becomes_the_lease(session: VaultSession, admin: Admin) -> None:
     mount = await admin.mount(1)
-    await KvSink(session, f"{mount}/token", "billing").write(record(life=600))
+    now = SystemClock().now().wall.replace(microsecond=0)
+    fresh = replace(record(), issued_at=now, expires_at=now + timedelta(seconds=600))
+    await KvSink(session, f"{mount}/token", "billing").write(fresh)
     answer = await admin.api.adapter.get(f"/v1/{mount}/token")
     assert 50 <= answer["data"]["ttl"] <= 60
     assert answer["lease_duration"] == answer["data"]["ttl"]
-    assert {name: value for name, value in answer["data"].items() if name != "ttl"} == record(life=600).fields()
+    assert {name: value for name, value in answer["data"].items() if name != "ttl"} == fresh.fields()
 
 
 @pytest.mark.parametrize("document", [{"precious": "data"}, {**record().fields(), "access_token": "edited"}])
