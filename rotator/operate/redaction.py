@@ -38,6 +38,7 @@ _SECRET_TEXT = re.compile(
 )
 _ASSIGNED = rf"""(?:{_NAMES}|\bsecret)\\*["']?\s*[=:]\s*"""
 _SCHEME = r"\b(?:Bearer|Basic)\s+"  # RFC 6750, RFC 7617
+_NO_NAME = rf"(?!{_SCHEME}|{_ASSIGNED})"
 _AFTER_A_NAME = re.compile(
     rf"""
     ( {_SCHEME}(?!tokens?\b) | {_ASSIGNED}(?:{_SCHEME})?+ )
@@ -45,10 +46,11 @@ _AFTER_A_NAME = re.compile(
       | [a-z]{{1,4}}\s )                             # a sentence goes on: "the secret id: it is wrong"
     # A quote ends the value when no more backslashes stand before it than before the one that began it. The last of
     # them may be the value's own; but texts within texts are escaped more than once, so too much is cut then.
-    (?: (?P<q>\\+["']) (?: [^\\] | (?!(?P=q))\\++["']? )*
-      | " (?: [^"\\] | \\++["']? )*
-      | ' (?: [^'\\] | \\++["']? )*
-      | (?: (?!{_SCHEME}|{_ASSIGNED}) [^\s&] )+ )
+    # Where another name begins the value ends in any case: the quote that ends it may have been torn off.
+    (?: (?P<q>\\+["']) (?: {_NO_NAME}[^\\] | (?!(?P=q))\\++["']? )*
+      | " (?: {_NO_NAME}[^"\\] | \\++["']? )*
+      | ' (?: {_NO_NAME}[^'\\] | \\++["']? )*
+      | (?: {_NO_NAME}[^\s&] )+ )
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
@@ -57,8 +59,9 @@ _URL = re.compile(r"://(\S+)")
 
 def redact_text(text: str) -> str:
     """`text` without what looks like a secret."""
-    named = _AFTER_A_NAME.sub(_without_value, _SECRET_TEXT.sub(CUT, text))
-    return _URL.sub(_without_user, named)
+    # URLs come before names: a password with quotes in it would end the value of a name before it.
+    without_users = _URL.sub(_without_user, _SECRET_TEXT.sub(CUT, text))
+    return _AFTER_A_NAME.sub(_without_value, without_users)
 
 
 def _without_value(found: re.Match[str]) -> str:

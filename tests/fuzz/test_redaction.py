@@ -64,11 +64,23 @@ def test_nothing_is_left_of_a_secret_in(dress: str, name: str, secret: str, befo
     assert CUT in cut
 
 
+BETWEEN = (" ", ",", "\n", ") (")
+
+
+@pytest.mark.parametrize("first", DRESSES)
+def test_nothing_is_left_of_a_secret_that_follows_another_one_in(first: str) -> None:
+    begun = DRESSES[first]("client_secret", SECRETS[0])
+    texts = [
+        f"{begun}{between}{dress('access_token', SECRETS[1])}" for dress in DRESSES.values() for between in BETWEEN
+    ]
+    assert [found for text in texts for found in SEARCHER.look(redact_text(text), text[:0])] == []
+
+
 @EXAMPLES
 @given(st.lists(st.sampled_from(NAMES), max_size=4), st.lists(st.sampled_from(sorted(DRESSES)), max_size=4))
 def test_nothing_is_left_of_several_secrets_that_follow_each_other(names: list[str], dresses: list[str]) -> None:
     texts = [DRESSES[dress](name, SECRETS[0]) for dress, name in zip(dresses, names, strict=False)]
-    for between in (" ", ",", "\n", ") ("):
+    for between in BETWEEN:
         assert SEARCHER.look(redact_text(between.join(texts)), "several") == []
 
 
