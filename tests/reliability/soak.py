@@ -9,7 +9,8 @@ Twice a second every file is read and two Vault paths are: an expired token coun
 had been cut off within the last life. Memory, file descriptors and threads are the kernel's figures, every 5 s;
 tasks are what the process tells of itself in `process.vitals`. The first quarter is warm-up, for memory the first
 half: Python's allocator fills up ever more slowly. The slope is that of a straight line through the means of 24
-equal stretches, since neighbouring samples are not independent; its interval is that of 95 %.
+equal stretches, since neighbouring samples are not independent; its interval is that of 95 %. Other work on the
+machine counts 50 times as much as well: a second without a processor is most of a minute.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class Seen:
         faults: What went wrong, and how often.
         told: How often each event was told.
         dropped: Log lines that the process says were lost.
+        waited: Seconds for which its main thread was ready to run and had no processor.
         exit_code: Its last word.
     """
 
@@ -95,6 +97,7 @@ class Seen:
     faults: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
+    waited: float = 0.0
     exit_code: int = -1
 
 
@@ -181,6 +184,7 @@ class _Soak:
             status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
             fds = len(os.listdir(process / "fd"))  # noqa: PTH208  a count
             self._seen.samples.append(Sample(self._now(), int(status["VmRSS"].split()[0]), fds, int(status["Threads"])))
+            self._seen.waited = int((process / "schedstat").read_text().split()[1]) / 1e9
             if len(self._seen.samples) % 12 == 0:
                 last = self._seen.samples[-1]
                 self._say(
@@ -314,6 +318,11 @@ def _served(seen: Seen) -> list[Figure]:
     bad = {name: told[name] for name in ("process.error", "credential.broken", "schedule.mended") if told[name]}
     faults = ", ".join(f"{count} times {what}" for what, count in seen.faults.items())
     return [
+        Figure(
+            "share of the time for which the process was kept waiting for a processor",
+            "",
+            f"{100 * seen.waited / seen.seconds:.0f} %",
+        ),
         Figure(
             "expired tokens where nothing had cut consumers off",
             "0",

@@ -202,6 +202,12 @@ async def test_whoever_has_rung_and_is_never_planned_anew_rings_again_after_a_be
     bell.schedule.stop()
 
 
+async def test_who_is_planned_for_now_while_a_ring_is_still_on_its_way_is_not_put_off_r07(bell: Bell) -> None:
+    bell.plan("a", 0)
+    asyncio.get_running_loop().call_soon(bell.plan, "a", 0)  # after APScheduler has rung, before the ring has arrived
+    assert await bell.rings(2) == ["a", "a"]
+
+
 def test_a_date_that_should_have_rung_5_s_ago_is_to_come_no_more_whatever_apscheduler_says_r07() -> None:
     clock = FakeClock()
     schedule = Schedule(lambda _: None, clock)
