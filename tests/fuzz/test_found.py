@@ -11,6 +11,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord
 from rotator.oauth.answer import Answer, Expectations, read_answer
 from rotator.oauth.request import GrantParameters, token_request
+from rotator.operate.redaction import redact_text
 from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
 from rotator.settings.secret_files import UnsafeFileError, read_secret
@@ -103,6 +104,14 @@ async def test_a_scope_that_is_the_client_secret_is_taken_for_none_p35_p44() -> 
     body = {"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 600, "scope": f"a {CLIENT_SECRET.reveal()}"}
     async with hostile(answering(response(json.dumps(body).encode()))) as url:
         assert (await mint_at(url)).scope == ""
+
+
+@pytest.mark.parametrize(
+    "text", ['://@)//secret="@', 'p://client_secret=" Bearer u "b@', 'a://:@client_secret="c:\\ :s=""b://@r"b"']
+)
+def test_what_cutting_brings_together_is_cut_as_well_p44(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
 
 
 def test_a_record_of_an_early_year_is_read_back_as_it_was_written_c03() -> None:
