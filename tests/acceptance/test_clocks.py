@@ -14,7 +14,7 @@ from rotator.engine.clock import SystemClock
 from tests.reliability import clocks
 from tests.reliability.clocks import HOUR, LATEST, Pace
 from tests.support.consumer import expiry
-from tests.support.meddled_clocks import compiler, libfaketime
+from tests.support.meddled_clocks import NO_COMPILER, compiler
 from tests.support.process import Rotator
 
 if TYPE_CHECKING:
@@ -22,15 +22,8 @@ if TYPE_CHECKING:
     from tests.support.oidc import OidcProvider
     from tests.support.process import Site
 
-needs_faketime = pytest.mark.skipif(
-    libfaketime() is None,
-    reason="libfaketime, which sets the wall clock of one process, is not installed (on Debian: apt install "
-    "libfaketime); steps are tested with a handed-in clock only",
-)
 needs_cc = pytest.mark.skipif(
-    compiler() is None,
-    reason="a C compiler (cc), for the library that shows a process a suspend, is not installed; suspend is tested "
-    "with a handed-in clock only",
+    compiler() is None, reason=f"{NO_COMPILER}; steps and suspend are tested with a handed-in clock only"
 )
 
 
@@ -43,20 +36,20 @@ def upheld(found: Found) -> bool:
     return True
 
 
-@needs_faketime
+@needs_cc
 async def test_c01_an_hour_on_every_published_date_is_right_again_within_5_s_without_a_mint(
     own_oidc_provider: OidcProvider,
 ) -> None:
     assert upheld(await clocks.steps(own_oidc_provider, [0.0], [HOUR], Pace(life=60, before=0.0, after=0.0)))
 
 
-@needs_faketime
+@needs_cc
 async def test_c02_an_hour_back_delays_no_renewal(own_oidc_provider: OidcProvider) -> None:
     # The next renewal falls 4 to 5 s after the start, and a schedule that was not laid anew would ring 6 s after that.
     assert upheld(await clocks.steps(own_oidc_provider, [0.0], [-HOUR], Pace(life=10, before=0.05, after=0.6)))
 
 
-@needs_faketime
+@needs_cc
 async def test_c03_in_1970_nobody_is_trusted_and_once_the_clock_is_set_all_goes_on(
     own_oidc_provider: OidcProvider,
 ) -> None:

@@ -1,15 +1,15 @@
 """Real: the installed rotator as a process, OpenBao and oidc-provider; six processes, three credentials each, each with
 a Vault path and a file. What is not real is how the clocks came to be wrong, since the clock of a machine that
-others work on cannot be set or sent to sleep. Steps: libfaketime sets the wall clock of the running process, by an
-hour and by 30 days, on and back, at phases drawn from the seed. Start in 1970: likewise, once over plain HTTP and
-once with a Vault over TLS, whose certificate is not valid yet in 1970; then the clock is set right. Suspend: the
-process sees CLOCK_REALTIME and CLOCK_BOOTTIME 600 s further on and CLOCK_MONOTONIC, as well as its timers, where
-they were, as after a suspend; the kernel's own timers were not asked to sleep. SIGSTOP for 5 min, then SIGCONT, is
-real; so are tokens and the login to Vault that have expired meanwhile. Time namespaces (`unshare -T`) have fixed
-offsets, so they show a restart on a machine that has been up, asleep or not, for a different time. Lateness: by how
-much longer than half its life a token was kept, or how long after its end, or after waking, the next one came; by a
-clock that nobody meddled with. "Right again": until every Vault path has the true end of its token, by the clock of
-its process. Extra: tokens minted before four tenths of their predecessor's life.
+others work on cannot be set or sent to sleep. Steps: a library that is loaded before libc sets the wall clock of the
+running process, by an hour and by 30 days, on and back, at phases drawn from the seed. Start in 1970: likewise, once
+over plain HTTP and once with a Vault over TLS, whose certificate is not valid yet in 1970; then the clock is set
+right. Suspend: the process sees CLOCK_REALTIME and CLOCK_BOOTTIME 600 s further on and CLOCK_MONOTONIC, as well as
+its timers, where they were, as after a suspend; the kernel's own timers were not asked to sleep. SIGSTOP for 5 min,
+then SIGCONT, is real; so are tokens and the login to Vault that have expired meanwhile. Time namespaces (`unshare
+-T`) have fixed offsets, so they show a restart on a machine that has been up, asleep or not, for a different time.
+Lateness: by how much longer than half its life a token was kept, or how long after its end, or after waking, the
+next one came; by a clock that nobody meddled with. "Right again": until every Vault path has the true end of its
+token, by the clock of its process. Extra: tokens minted before four tenths of their predecessor's life.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rotator.demo.bao import BaoServer
 from tests.integration.vault.certificates import Authority
 from tests.reliability.figures import Figure
 from tests.support.consumer import expiry
-from tests.support.meddled_clocks import SetClock, SleepyClocks, compiler, libfaketime
+from tests.support.meddled_clocks import NO_COMPILER, MeddledClocks, compiler
 from tests.support.oidc import OidcProvider
 from tests.support.process import Rotator, Site
 
@@ -93,12 +93,13 @@ def measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
 
 async def _measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
     rng = Random(seed)  # noqa: S311  moments, not secrets
+    missing = "" if compiler() else NO_COMPILER
     phases = [rng.uniform(0, USUAL.life / 2) for _ in STEPS]
     parts: list[tuple[str, str, Callable[[OidcProvider], Awaitable[Found]]]] = [
-        ("steps of ±1 h and ±30 d", _without_faketime(), lambda oidc: steps(oidc, phases)),
-        ("start in 1970, set right later", _without_faketime(), born_in_1970),
-        ("start in 1970 with a Vault over TLS", _without_faketime(), born_in_1970_with_tls),
-        (f"suspend of {SLEEP // 60} min", "" if compiler() else "no C compiler (cc)", suspended),
+        ("steps of ±1 h and ±30 d", missing, lambda oidc: steps(oidc, phases)),
+        ("start in 1970, set right later", missing, born_in_1970),
+        ("start in 1970 with a Vault over TLS", missing, born_in_1970_with_tls),
+        (f"suspend of {SLEEP // 60} min", missing, suspended),
         (f"SIGSTOP of {STOP // 60} min", "", lambda oidc: stopped(oidc, STOP)),
         ("restart with an uptime of ten more days", _without_namespaces(), restarted_elsewhere),
     ]
@@ -231,13 +232,13 @@ async def place(oidc: OidcProvider, pace: Pace, authority: Authority | None = No
 async def steps(oidc: OidcProvider, phases: Sequence[float], by: Sequence[int] = STEPS, pace: Pace = USUAL) -> Found:
     """The wall clock is set, again and again, each time after so many seconds."""
     async with place(oidc, pace) as site:
-        clock = SetClock(site.home)
+        clock = MeddledClocks(site.home)
         async with Rotator(site.write(NAMES), env=clock.env) as rotator:
-            watched = Watched(site, rotator, lambda: clock.wrong, pace)
+            watched = Watched(site, rotator, lambda: clock.off, pace)
             await watched.settle()
             for phase, step in zip(phases, by, strict=True):
                 await asyncio.sleep(phase)
-                await watched.after(lambda step=step: clock.set(clock.wrong + step))  # type: ignore[misc]  # of this turn
+                await watched.after(lambda step=step: clock.set(clock.off + step))  # type: ignore[misc]  # of this turn
             stepped = [round(event["step_s"]) for event in rotator.named("clock.stepped")]
             if any(abs(told - step) > ROUNDING for told, step in zip(stepped, by, strict=False)) or len(stepped) != len(
                 by
@@ -249,9 +250,9 @@ async def steps(oidc: OidcProvider, phases: Sequence[float], by: Sequence[int] =
 async def born_in_1970(oidc: OidcProvider, pace: Pace = USUAL) -> Found:
     """It starts as after a boot without a battery, works, and then the clock is set."""
     async with place(oidc, pace) as site:
-        clock = SetClock(site.home, -SINCE_1970)
+        clock = MeddledClocks(site.home, -SINCE_1970)
         async with Rotator(site.write(NAMES), env=clock.env) as rotator:
-            watched = Watched(site, rotator, lambda: clock.wrong, pace)
+            watched = Watched(site, rotator, lambda: clock.off, pace)
             await watched.settle()
             await watched.after(lambda: clock.set(0))
             return watched.found
@@ -262,10 +263,10 @@ async def born_in_1970_with_tls(oidc: OidcProvider, pace: Pace = USUAL) -> Found
     with tempfile.TemporaryDirectory(prefix="rotator-clocks-") as home:
         authority = Authority(Path(home) / "ca.pem")
         async with place(oidc, pace, authority) as site:
-            clock = SetClock(site.home, -SINCE_1970)
+            clock = MeddledClocks(site.home, -SINCE_1970)
             env = {**clock.env, "VAULT_CACERT": str(authority.file)}
             async with Rotator(site.write(NAMES), env=env) as rotator:
-                watched = Watched(site, rotator, lambda: clock.wrong, pace)
+                watched = Watched(site, rotator, lambda: clock.off, pace)
                 told = await rotator.says("vault.unavailable")
                 await watched.live(pace.before)
                 if told["error"] != "vault_tls" or site.requests_of(NAMES) or not rotator.runs:
@@ -279,9 +280,9 @@ async def born_in_1970_with_tls(oidc: OidcProvider, pace: Pace = USUAL) -> Found
 async def suspended(oidc: OidcProvider, seconds: int = SLEEP, pace: Pace = USUAL) -> Found:
     """The machine sleeps for so long."""
     async with place(oidc, pace) as site:
-        clocks = SleepyClocks(site.home)
+        clocks = MeddledClocks(site.home)
         async with Rotator(site.write(NAMES), env=clocks.env) as rotator:
-            watched = Watched(site, rotator, lambda: clocks.slept, pace)
+            watched = Watched(site, rotator, lambda: clocks.off, pace)
             await watched.settle()
             await watched.after(lambda: clocks.suspend(seconds), expired=True)
             if [round(event["slept_s"]) for event in rotator.named("clock.resumed")] != [seconds]:
@@ -321,10 +322,6 @@ async def restarted_elsewhere(oidc: OidcProvider, pace: Pace = USUAL) -> Found:
             await watched.live(pace.before)
             await watched.after(lambda: None)
             return watched.found
-
-
-def _without_faketime() -> str:
-    return "" if libfaketime() else "libfaketime is not installed (on Debian: apt install libfaketime)"
 
 
 def _without_namespaces() -> str:

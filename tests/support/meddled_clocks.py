@@ -1,8 +1,9 @@
 """Clocks of one process that are set, or that have slept, while it runs. The machine's own are left alone.
 
-The wall clock is set by libfaketime, which leaves CLOCK_MONOTONIC and CLOCK_BOOTTIME as they are. A suspend is what a
-process sees of one: CLOCK_REALTIME and CLOCK_BOOTTIME are further on all at once, CLOCK_MONOTONIC, which timers run on,
-is not. libfaketime cannot tell the two apart, so a few lines of C do that.
+A library that is loaded before libc (LD_PRELOAD) adds to what the kernel says: to CLOCK_REALTIME when the clock is set;
+to CLOCK_REALTIME and CLOCK_BOOTTIME when the machine has slept. CLOCK_MONOTONIC, which timers run on, is left alone: it
+is not set and stands still in sleep. libfaketime cannot tell a suspend from a step, and with CLOCK_MONOTONIC left alone
+it slowed rotator down some thirty times (measured; its threads wait for one another), which is what lateness would show.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+if TYPE_CHECKING:
+    from pathlib import Path
 
-ASLEEP = r"""
+NO_COMPILER = "a C compiler (cc) is wanted, for the library that meddles with the clocks of one process"
+
+LIBRARY = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -23,21 +27,23 @@ ASLEEP = r"""
 #include <sys/time.h>
 #include <time.h>
 
-static volatile const long long *slept;  /* seconds, in a file that others write */
+static const volatile struct { long long wrong, slept; } *by;  /* seconds, in a file that others write */
 
 __attribute__((constructor)) static void begin(void) {
-    int fd = open(getenv("SLEPT_FILE"), O_RDONLY | O_CLOEXEC);
-    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *slept, PROT_READ, MAP_SHARED, fd, 0);
+    int fd = open(getenv("CLOCKS_FILE"), O_RDONLY | O_CLOEXEC);
+    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *by, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) abort();
-    slept = map;
+    by = map;
 }
 
 int clock_gettime(clockid_t id, struct timespec *at) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int failed = real(id, at);
-    if (!failed && slept && (id == CLOCK_REALTIME || id == CLOCK_BOOTTIME)) at->tv_sec += *slept;
-    return failed;
+    if (failed || !by) return failed;
+    if (id == CLOCK_REALTIME) at->tv_sec += by->wrong + by->slept;
+    if (id == CLOCK_BOOTTIME) at->tv_sec += by->slept;
+    return 0;
 }
 
 int gettimeofday(struct timeval *at, void *zone) {
@@ -58,60 +64,48 @@ time_t time(time_t *at) {
 """
 
 
-def libfaketime() -> Path | None:
-    """The library, of Debian's package `libfaketime` or another; None where there is none."""
-    found = (file for place in PLACES for file in Path(place).glob("**/libfaketimeMT.so.1"))
-    return next(found, None)
-
-
 def compiler() -> str | None:
     """A C compiler; None where there is none."""
     return shutil.which("cc")
 
 
-class SetClock:
-    """A wall clock that is wrong by so many seconds, for the process that is given `env`.
+class MeddledClocks:
+    """The clocks of a process that is given `env`.
 
     Args:
-        home: Where its file may be.
-        wrong: Seconds by which it is wrong at first.
+        home: Where its files may be.
+        wrong: Seconds by which its wall clock is wrong at first.
+
+    Attributes:
+        off: Seconds by which its wall clock and that of everybody else are apart.
+        env: What the process needs in its environment.
     """
 
     def __init__(self, home: Path, wrong: int = 0) -> None:
-        library = libfaketime()
-        assert library is not None, "libfaketime is wanted; on Debian: apt install libfaketime"
-        self._file = home / "wrong-by"
-        self.wrong = wrong
-        self.env = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        self.set(wrong)
+        assert compiler(), NO_COMPILER
+        self._wrong, self._slept = wrong, 0
+        self._file = home / "clocks"
+        self._file.write_bytes(bytes(16))
+        self._write()
+        source, library = home / "clocks.c", home / "clocks.so"
+        source.write_text(LIBRARY)
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        self.env = {"LD_PRELOAD": str(library), "CLOCKS_FILE": str(self._file)}
+
+    @property
+    def off(self) -> int:
+        return self._wrong + self._slept
 
     def set(self, wrong: int) -> None:
-        """Set it."""
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{wrong:+d}\n")
-        fresh.replace(self._file)
-        self.wrong = wrong
-
-
-class SleepyClocks:
-    """The clocks of a machine that is suspended now and then, for the process that is given `env`."""
-
-    def __init__(self, home: Path) -> None:
-        self._file = home / "slept"
-        self._file.write_bytes(struct.pack("q", 0))
-        self.slept = 0
-        source, library = home / "asleep.c", home / "asleep.so"
-        source.write_text(ASLEEP)
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-        self.env = {"LD_PRELOAD": str(library), "SLEPT_FILE": str(self._file)}
+        """Set its wall clock, to be wrong by so many seconds."""
+        self._wrong = wrong
+        self._write()
 
     def suspend(self, seconds: int) -> None:
         """Let so much time have passed in sleep."""
-        self.slept += seconds
-        with self._file.open("r+b") as file:
-            file.write(struct.pack("q", self.slept))
+        self._slept += seconds
+        self._write()
+
+    def _write(self) -> None:
+        with self._file.open("r+b", buffering=0) as file:
+            file.write(struct.pack("qq", self._wrong, self._slept))
