@@ -3,7 +3,7 @@
 A library that is loaded before libc (LD_PRELOAD) adds to what the kernel says: to CLOCK_REALTIME when the clock is set;
 to CLOCK_REALTIME and CLOCK_BOOTTIME when the machine has slept. CLOCK_MONOTONIC, which timers run on, is left alone: it
 is not set and stands still in sleep. libfaketime cannot tell a suspend from a step, and with CLOCK_MONOTONIC left alone
-it slowed rotator down some thirty times (measured; its threads wait for one another), which is what lateness would show.
+it slowed rotator down thirty times (its threads wait for one another), which is what lateness would then show.
 """
 
 from __future__ import annotations
