@@ -40,10 +40,13 @@ FIRST_LOOKS = 3
 """So many failed looks at a sink are waited for before a token is minted that the sink may well hold."""
 
 SAME_EXPIRY = 2.0
-"""Ends of life that differ by no more seconds than this count as equal: records carry whole seconds.
+"""Two wall times of one token that differ by more than this many seconds mean that the wall clock was set."""
 
-Two wall times of one token that differ by more mean that the wall clock was set. A sink that holds another token which
-ends as late is left alone: two rotators that minted in the same second would replace each other's for ever.
+SAME_SECOND = 1.0
+"""Two tokens that were issued and that end less than this many seconds apart are equally good.
+
+Records carry whole seconds. A sink that holds either is left alone, or two rotators that minted in the same second
+would replace each other's token for ever.
 """
 
 
@@ -261,7 +264,9 @@ def is_behind(view: SinkView, best: BearerToken) -> bool:
     if held is None:
         return True
     if held.fingerprint != best.fingerprint:
-        return held.inputs != best.inputs or held.expires < best.expires - SAME_EXPIRY
+        outlives = best.expires - held.expires
+        newer = outlives > -SAME_SECOND and best.issued.elapsed - held.issued.elapsed >= SAME_SECOND
+        return held.inputs != best.inputs or outlives >= SAME_SECOND or newer
     apart = (held.issued.wall - best.issued.wall).total_seconds() + held.lifetime - best.lifetime
     return abs(apart) > SAME_EXPIRY
 

@@ -103,3 +103,12 @@ async def test_h08_a_sink_that_keeps_a_token_for_dates_from_the_future_is_told_o
     assert desk.sinks[0].record == theirs
     assert wait.until > desk.clock.now().elapsed
     assert wait.reason is Reason.NOT_DUE
+
+
+async def test_a_token_that_was_asked_for_a_second_after_the_last_one_is_delivered() -> None:
+    desk = Desk(sinks=1)
+    await desk.run()
+    desk.restart()
+    desk.rotation.force()
+    await desk.run(after=1)
+    assert desk.held == ["client.token.2"]
