@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import sys
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from tests.support.fault_proxy import Fault, FaultProxy, port_of
 from tests.support.process import DEADLINE, PASSED_ON, ROTATOR, Rotator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.support.process import Site
 
@@ -70,17 +70,27 @@ async def test_a_loop_that_stands_still_ends_the_process_with_a_line_that_says_w
 
 async def _run_until_broken(code: str, configuration: Path, broken: Path) -> tuple[list[dict[str, Any]], int]:
     """Run this code, break it once it is ready; what it told, and its exit code."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, configuration, broken, stderr=asyncio.subprocess.PIPE, env=PASSED_ON
-    )
-    assert process.stderr is not None
+    command = [sys.executable, "-c", code, configuration, broken]
     told = []
-    async with asyncio.timeout(DEADLINE):
+    async with _running(*command, stderr=asyncio.subprocess.PIPE) as process, asyncio.timeout(DEADLINE):
+        assert process.stderr is not None
         async for line in process.stderr:
             told.append(json.loads(line))
             if told[-1]["event"] == "daemon.ready":
                 broken.touch()  # noqa: ASYNC240  an instant
         return told, await process.wait()
+
+
+@asynccontextmanager
+async def _running(*command: str | Path, stderr: int, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that does not outlive its test."""
+    process = await asyncio.create_subprocess_exec(*command, stderr=stderr, env={**PASSED_ON, **env})
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 class Descriptors:
@@ -240,14 +250,12 @@ async def test_a_reader_of_the_log_who_leaves_and_comes_back_misses_lines_and_is
 async def test_a_log_that_has_gone_for_good_spoils_neither_a_mint_nor_the_exit_code_r12_r04(site: Site) -> None:
     configuration = await site.prepare(["billing"])
     reading, writing = os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        ROTATOR, "run", "-c", configuration, stderr=writing, env={**PASSED_ON}
-    )
-    os.close(writing)
-    os.close(reading)
-    await _until(lambda: site.file("billing").exists())
-    process.terminate()
-    assert await asyncio.wait_for(process.wait(), DEADLINE) == 0
+    async with _running(ROTATOR, "run", "-c", configuration, stderr=writing) as process:
+        os.close(writing)
+        os.close(reading)
+        await _until(lambda: site.file("billing").exists())
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), DEADLINE) == 0
 
 
 async def test_a_sigterm_in_the_middle_of_a_mint_loses_no_token_r04(site: Site) -> None:
