@@ -18,6 +18,7 @@ from tests.support.fault_proxy import Fault, FaultProxy, port_of
 from tests.support.process import DEADLINE, PASSED_ON, ROTATOR, Rotator
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.support.process import Site
@@ -70,9 +71,9 @@ async def test_a_loop_that_stands_still_ends_the_process_with_a_line_that_says_w
 
 async def _run_until_broken(code: str, configuration: Path, broken: Path) -> tuple[list[dict[str, Any]], int]:
     """Run this code, break it once it is ready; what it told, and its exit code."""
-    command = [sys.executable, "-c", code, configuration, broken]
+    running = _running(sys.executable, "-c", code, configuration, broken, stderr=asyncio.subprocess.PIPE)
     told = []
-    async with _running(*command, stderr=asyncio.subprocess.PIPE) as process, asyncio.timeout(DEADLINE):
+    async with running as process, asyncio.timeout(DEADLINE):
         assert process.stderr is not None
         async for line in process.stderr:
             told.append(json.loads(line))
@@ -82,7 +83,7 @@ async def _run_until_broken(code: str, configuration: Path, broken: Path) -> tup
 
 
 @asynccontextmanager
-async def _running(*command: str | Path, stderr: int, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _running(*command: str | Path, stderr: int, **env: str) -> AsyncIterator[Process]:
     """A process that does not outlive its test."""
     process = await asyncio.create_subprocess_exec(*command, stderr=stderr, env={**PASSED_ON, **env})
     try:
