@@ -58,7 +58,7 @@ class Daemon:
         self._clock = clock
         self._log = log
         self.schedule = Schedule(self._due, clock)
-        self.fleet = Fleet(clock, log, environ, self.schedule.plan, self.schedule.forget)
+        self.fleet = Fleet(clock, log, environ, self.schedule.plan, self.schedule.forget, self._ended)
         self.sentinel = Sentinel(clock, _awake, self.schedule, self.fleet.dispatcher, log)
         self._exit_code = OK
         self._working = False

@@ -78,6 +78,7 @@ class Fleet:
         environ: The process's environment.
         plan: Told when a credential is to be submitted again; see `Dispatcher`.
         forget: Told that a credential has gone.
+        ended: Told when a task has ended that should last as long as the configuration: cancelled, or with an error.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class Fleet:
         environ: Mapping[str, str],
         plan: Callable[[str, float], None],
         forget: Callable[[str], None],
+        ended: Callable[[asyncio.Task[None]], object] = lambda _: None,
     ) -> None:
-        self.dispatcher = Dispatcher(clock, plan, journal)
+        self.dispatcher = Dispatcher(clock, plan, journal, ended)
+        self._ended = ended
         self.members: dict[str, Member] = {}
         self._clock = clock
         self._journal = journal
@@ -180,7 +183,9 @@ class Fleet:
         session = VaultSession(
             translate.vault(loaded, self._environ), self._clock, self._journal, self.dispatcher.store_recovered
         )
-        self._store = _Store(session, asyncio.create_task(session.run(), name="vault session"), made_from)
+        task = asyncio.create_task(session.run(), name="vault session")
+        task.add_done_callback(self._ended)
+        self._store = _Store(session, task, made_from)
         return [] if before is None else [before]
 
     def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:

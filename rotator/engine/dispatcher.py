@@ -36,6 +36,10 @@ BROKEN_PAUSE = 30.0
 """Seconds until a credential whose pass broke in an unforeseen way is tried again."""
 
 
+def _nobody(_: asyncio.Task[None]) -> None:
+    """Nobody asks."""
+
+
 @dataclass(slots=True)
 class _Entry:
     """One credential in the dispatcher's book."""
@@ -74,13 +78,21 @@ class Dispatcher:
         clock: Time.
         plan: Told when a credential is to be submitted again: name, and a reading of the elapsed clock.
         journal: Told when a pass itself breaks.
+        ended: Told when a task has ended that should last as long as its gate: cancelled, or with an error (R06).
 
     Attributes:
         broken: The credentials whose last pass broke in a way that nobody foresaw.
     """
 
-    def __init__(self, clock: Clock, plan: Callable[[str, float], None], journal: Journal) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        plan: Callable[[str, float], None],
+        journal: Journal,
+        ended: Callable[[asyncio.Task[None]], object] = _nobody,
+    ) -> None:
         self._clock = clock
+        self._ended_for_good = ended
         self._plan = plan
         self._journal = journal
         self._entries: dict[str, _Entry] = {}
@@ -98,6 +110,7 @@ class Dispatcher:
         self._entries[rotation.spec.name] = _Entry(rotation, gate)
         if gate not in self._pumps:
             task = asyncio.create_task(self._pump(gate), name=f"gate {gate.provider}")
+            task.add_done_callback(self._ended_for_good)
             self._pumps[gate] = _Pump(asyncio.Event(), task)
         pump = self._pumps[gate]
         pump.unknown += 1

@@ -26,28 +26,38 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit, /proc and namespaces are Linux's")
 
 BREAKS_ON_DEMAND = """
-import sys
+import asyncio, sys
 from pathlib import Path
 from rotator import daemon
 from rotator.engine.clock import SystemClock
 
 class Breaking(SystemClock):
     def now(self):
-        if Path(sys.argv[2]).exists():
+        if Path(sys.argv[2]).exists() and (task := asyncio.current_task()) and task.get_name() == {part!r}:
             raise {error}
         return super().now()
 
 daemon.run(Path(sys.argv[1]), {{}}, Breaking())
 """
-"""The daemon with a clock that stops working once a file is there: in its sentinel first, which looks every second."""
+"""The daemon with a clock that stops working for one part of it, once a file is there."""
 
 
-@pytest.mark.parametrize("error", ["ZeroDivisionError", "MemoryError", "SystemExit(0)", "GeneratorExit"])
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("sentinel", "ZeroDivisionError"),
+        ("sentinel", "MemoryError"),
+        ("sentinel", "SystemExit(0)"),
+        ("sentinel", "GeneratorExit"),
+        ("vault session", "ZeroDivisionError"),
+        ("gate thx", "ZeroDivisionError"),
+    ],
+)
 async def test_a_part_that_dies_ends_the_process_with_a_line_and_code_1_whatever_it_dies_of_r06(
-    site: Site, error: str
+    site: Site, part: str, error: str
 ) -> None:
     configuration, broken = await site.prepare(["billing"]), site.home / "broken"
-    told, code = await _run_until_broken(BREAKS_ON_DEMAND.format(error=error), configuration, broken)
+    told, code = await _run_until_broken(BREAKS_ON_DEMAND.format(error=error, part=part), configuration, broken)
     assert code == 1
     details = [event["detail"] for event in told if event["event"] == "process.error"]
     assert any(detail.startswith(f"{error.partition('(')[0]} at ") for detail in details), told[-5:]
@@ -62,7 +72,7 @@ async def test_a_loop_that_stands_still_ends_the_process_with_a_line_that_says_w
     site: Site,
 ) -> None:
     configuration, broken = await site.prepare(["billing"]), site.home / "broken"
-    told, code = await _run_until_broken(HANGS_ON_DEMAND.format(), configuration, broken)
+    told, code = await _run_until_broken(HANGS_ON_DEMAND.format(part="sentinel"), configuration, broken)
     assert code == 1
     assert (told[-1]["event"], told[-1]["where"]) == ("process.error", "event loop")
     assert told[-1]["detail"].startswith("no progress for 2.4 s, at ")
