@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, TypeVar
 from rotator.core import policy
 from rotator.core.chronicle import Chronicle
 from rotator.core.errors import Code, RotationError, whence
-from rotator.core.model import BearerToken, Moment, TokenRecord, fingerprint
+from rotator.core.model import BearerToken, ClientCredentials, Moment, TokenRecord, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.core.policy import Deliver, Mint, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from rotator.core.model import ClientCredentials, CredentialSpec, Grant
+    from rotator.core.model import CredentialSpec, Grant
     from rotator.core.policy import Decision, Reason
     from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
 
 T = TypeVar("T")
 
 FRESH_READ = 1.0
-"""Seconds for which credentials that were just read need not be read again before a mint."""
+"""Seconds for which what the source has just said need not be asked again before a mint."""
 
 
 class Rotation:
@@ -58,8 +58,8 @@ class Rotation:
         self._sinks = {sink.name: sink for sink in sinks}
         self._clock = clock
         self._told = Chronicle(spec, journal)
-        self._credentials: ClientCredentials | None = None
-        self._read_at = NEVER
+        self._said: ClientCredentials | RotationError | None = None
+        self._said_at = NEVER
         self._minted: str | None = None
 
     def force(self) -> None:
@@ -124,13 +124,13 @@ class Rotation:
         """Read the source and every sink; return why the source could not be read."""
         looks = (self._look_at(sink) for sink in self._sinks.values())
         # Together, so that a cancelled pass leaves no look behind that still runs.
-        unreadable, *_ = await asyncio.gather(self._read_source(), *looks)
+        said, *_ = await asyncio.gather(self._read_source(), *looks)
         now = self._clock.now()
         self.seen = replace(self.seen, looked_at=now.elapsed)
         best = policy.best_token(self.seen, now.elapsed)
         if best is not None and best is not self.seen.in_hand:
             self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now.elapsed), now)
-        return unreadable
+        return said if isinstance(said, RotationError) else None
 
     async def _look_at(self, sink: Sink) -> None:
         record = await self._attempt(sink.read())
@@ -154,15 +154,21 @@ class Rotation:
                 return replace(read, issued=issued, lifetime=token.lifetime)
         return read
 
-    async def _read_source(self) -> RotationError | None:
-        """Read the credentials; return why there are none to mint from.
+    async def _read_source(self) -> ClientCredentials | RotationError:
+        """Read the credentials, or why there are none to mint from.
 
         While the store cannot be asked, those read last still serve. Once it says that they are gone, they do not.
         """
         read = await self._attempt(self._source.read())
-        if isinstance(read, RotationError):
-            return None if read.code.retryable and self._credentials is not None else read
-        inputs = self.spec.inputs(read)
+        if isinstance(read, ClientCredentials):
+            self._take_inputs(self.spec.inputs(read))
+            self._said = read
+        elif not (read.code.retryable and isinstance(self._said, ClientCredentials)):
+            self._said = read
+        self._said_at = self._elapsed()
+        return self._said
+
+    def _take_inputs(self, inputs: str) -> None:
         changed = self.seen.inputs not in (None, inputs)
         failure = self.seen.failure
         self.seen = replace(
@@ -171,17 +177,11 @@ class Rotation:
             inputs_changed_at=self._elapsed() if changed else self.seen.inputs_changed_at,
             failure=None if failure is not None and failure.stage is Stage.READ else failure,
         )
-        self._credentials = read
-        self._read_at = self._elapsed()
-        return None
 
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
-        fresh = self._elapsed() - self._read_at < FRESH_READ
-        unreadable = None if fresh else await self._read_source()
-        if unreadable is not None or self._credentials is None:
-            self._mint_failed(unreadable or RotationError(Code.INTERNAL, "no credentials were read"), around)
-            return
-        grant = await self._grant(self._credentials)
+        fresh = self._elapsed() - self._said_at < FRESH_READ
+        said = self._said if fresh and self._said is not None else await self._read_source()
+        grant = said if isinstance(said, RotationError) else await self._grant(said)
         if isinstance(grant, RotationError):
             self._mint_failed(grant, around)
             if grant.code is Code.INVALID_CLIENT:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import CredentialSpec, Secret
-from rotator.core.policy import spread
 from rotator.engine.gate import Limits
 from rotator.oauth.answer import Expectations
 from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
     from rotator.settings.load import Loaded
     from rotator.vault.auth import Login
     from rotator.wire.addresses import Network
-
-
-LOOK_SPREAD = 0.25
-"""Share of recheck_interval by which credentials look earlier, each by its own: who started together parts company.
-
-Five hundred that looked in the same second, every minute, held up mints that fell due just then by more than two.
-"""
 
 
 def vault(loaded: Loaded, environ: Mapping[str, str]) -> VaultSettings:
@@ -148,7 +140,7 @@ def spec(name: str, provider: model.Provider, credential: model.Credential) -> C
         provider=credential.provider,
         identity=(("token_url", provider.token_url), *asked.form()),
         renew_at=credential.renew_at,
-        recheck_interval=credential.recheck_interval * (1.0 - LOOK_SPREAD * spread(name, "look")),
+        recheck_interval=credential.recheck_interval,
     )
 
 

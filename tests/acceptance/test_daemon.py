@@ -143,15 +143,6 @@ async def test_a_reload_of_a_bad_file_keeps_the_old_configuration_r05(site: Site
         await rotator.says("token.minted", reason="inputs_changed")
 
 
-async def test_a_second_sigterm_ends_at_once_r04(site: Site) -> None:
-    configuration = await site.prepare(["billing"])
-    async with Rotator(configuration) as rotator:
-        await rotator.says("daemon.ready")
-        rotator.signal(signal.SIGTERM)
-        rotator.signal(signal.SIGINT)
-        assert await rotator.ended() in {0, 130}
-
-
 async def test_a_wrong_secret_is_parked_and_a_repaired_one_is_noticed_within_seconds_p14_p45(site: Site) -> None:
     configuration = await site.prepare(["billing", "search"])
     await site.store("billing", "wrong")

@@ -130,7 +130,14 @@ def test_to_the_instant(case: str) -> None:
 def test_a_token_that_is_due_now_is_waited_for_at_the_gate_and_not_for_a_later_time() -> None:
     due = policy.renewal_due(SPEC, HELD)
     decision = decide(SPEC, seen(looked_at=due), Surroundings(may_mint=False), due)
-    assert decision == Wait(due + 60, Reason.THROTTLED, wants_mint=True)
+    assert decision == Wait(due + policy.look_interval(SPEC), Reason.THROTTLED, wants_mint=True)
+
+
+def test_credentials_that_start_together_do_not_look_again_at_once() -> None:
+    looks = sorted(policy.look_interval(replace(SPEC, name=f"c-{number}")) for number in range(500))
+    assert 45 <= looks[0] < 46
+    assert 59 < looks[-1] <= 60
+    assert max(sum(second <= look < second + 1 for look in looks) for second in range(45, 60)) < 60
 
 
 def test_a_token_is_good_until_its_end_and_no_longer() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.observation import Surroundings
 from rotator.core.policy import Mint, Reason, Wait
@@ -28,10 +29,17 @@ async def test_source_is_read_once_for_a_look_and_the_mint_that_follows_and_then
     desk: Desk,
 ) -> None:
     await desk.run()
-    await desk.run(after=59)
+    await desk.run(after=policy.look_interval(desk.spec) - 1)
     assert desk.source.reads == 1
     await desk.run(after=1)
     assert desk.source.reads == 2
+
+
+async def test_a_source_that_has_just_refused_to_be_read_is_not_asked_again_in_the_same_pass(desk: Desk) -> None:
+    desk.source.faults.next("read", RotationError(Code.VAULT_UNAVAILABLE, "sealed"))
+    await desk.run()
+    assert desk.events == ["token.mint_failed"]
+    assert desk.endpoint.requests == []
 
 
 async def test_a_secret_is_read_anew_for_a_mint_although_no_look_is_due(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.observation import Surroundings
@@ -60,6 +61,17 @@ async def test_without_leave_to_mint_a_pass_says_that_it_waits_for_its_gate(desk
     wait = await desk.run(around=Surroundings(may_mint=False))
     assert (wait.reason, wait.wants_mint) == (Reason.THROTTLED, True)
     assert desk.endpoint.requests == []
+
+
+async def test_what_mints_or_delivers_is_due_and_what_would_only_look_is_not(desk: Desk) -> None:
+    assert desk.rotation.is_due(OPEN), "nothing is served"
+    await desk.run()
+    assert not desk.rotation.is_due(OPEN)
+    desk.clock.advance(policy.look_interval(desk.spec))
+    assert not desk.rotation.is_due(OPEN), "it only wants to look"
+    desk.clock.advance(300)
+    assert desk.rotation.is_due(OPEN), "half of the token's life is over"
+    assert not desk.rotation.is_due(Surroundings(may_mint=False))
 
 
 async def test_a_failing_sink_is_served_later_with_the_token_in_hand_v27(desk: Desk) -> None:

@@ -392,7 +392,7 @@ def test_what_failed_for_want_of_the_store_is_tried_as_soon_as_the_store_is_back
         provider = world.provider()
         sources = {f"app-{number}": MemorySource(f"app-{number}") for number in range(10)}
         for name, source in sources.items():
-            source.faults.next("read", *[RotationError(Code.VAULT_UNAVAILABLE, "sealed")] * 2)
+            source.faults.next("read", RotationError(Code.VAULT_UNAVAILABLE, "sealed"))
             world.add(name, provider, source=source)
         await asyncio.sleep(0.5)
         unserved = world.unserved(sources)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.core import policy
 from rotator.core.model import CredentialSpec, Moment
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
@@ -178,7 +179,7 @@ def test_an_overdue_plan_counts_as_lost_and_its_credential_is_looked_at_r07() ->
         return watch, told_after, reads
 
     watch, told_after, reads = run_in_virtual_time(overdue())
-    interval = watch.dispatcher.rotations()[0].spec.recheck_interval
+    interval = policy.look_interval(watch.dispatcher.rotations()[0].spec)
     assert watch.journal.events == [("schedule.mended", {"credential": "billing"})]
     assert interval + LATE < told_after <= interval + LATE + TICK + 0.1
     assert reads[1] == reads[0] + 1
