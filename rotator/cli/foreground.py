@@ -151,7 +151,7 @@ def _outcome(rotation: Rotation, clock: Clock, *, broken: bool) -> Line:
     seen = rotation.seen
     failures = [seen.failure, *(view.failure for view in seen.sinks.values())]
     if broken:
-        failures.insert(0, Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now.elapsed))
+        failures.insert(0, Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now.elapsed, now.elapsed))
     failure = next((failure for failure in failures if failure is not None), None)
     minted = seen.in_hand is not None
     return Line(

@@ -38,6 +38,8 @@ class Failure:
         detail: Of the last one; a sentence for people, without secrets.
         count: How many in a row have had this code, from 1.
         at: When the last one was known, on the elapsed clock.
+        since: When the first one was, whatever its code.
+        row: How many in a row there have been, whatever their codes, from 1.
         inputs: What the attempt was made from, so that a repaired secret is told from the refused one.
         ambiguous: Whether the last one had sent a request whose outcome is not known.
     """
@@ -47,6 +49,8 @@ class Failure:
     detail: str
     count: int
     at: float
+    since: float
+    row: int = 1
     inputs: str | None = None
     ambiguous: bool = False
 

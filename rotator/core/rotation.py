@@ -295,13 +295,16 @@ class Rotation:
                 self._told.expired(last, now)
 
     def _failure(self, error: RotationError, stage: Stage, before: Failure | None) -> Failure:
+        now = self._elapsed()
         again = before is not None and (before.code, before.stage) == (error.code, stage)
         return Failure(
             code=error.code,
             stage=stage,
             detail=error.detail,
             count=before.count + 1 if before is not None and again else 1,
-            at=self._elapsed(),
+            at=now,
+            since=before.since if before is not None else now,
+            row=before.row + 1 if before is not None else 1,
             inputs=self.seen.inputs,
             ambiguous=error.ambiguous,
         )

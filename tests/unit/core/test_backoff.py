@@ -21,7 +21,7 @@ HELD = BearerToken(Secret("t"), Moment(EPOCH, NOW - 400), 600.0, "openid", "in-1
 
 
 def failure(code: Code = Code.PROVIDER_UNAVAILABLE, *, count: int = 1, ago: float = 0.0, **fields: object) -> Failure:
-    return replace(Failure(code, Stage.GRANT, "said so", count, NOW - ago, "in-1"), **fields)  # type: ignore[arg-type]  # fields of the caller's choice
+    return replace(Failure(code, Stage.GRANT, "said so", count, NOW - ago, NOW - ago, inputs="in-1"), **fields)  # type: ignore[arg-type]  # fields of the caller's choice
 
 
 def seen(held: BearerToken | None = HELD, **fields: object) -> Observation:

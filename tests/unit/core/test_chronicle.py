@@ -24,7 +24,7 @@ SINK = MemorySink("memory:token")
 PLAN = Plan(1240.0, Reason.NEARING_EXPIRY)
 TOKEN = BearerToken(Secret("CANARY"), Moment(EPOCH - timedelta(seconds=100), 900.0), 600.0, "openid", "in", "aaaa")
 BETTER = replace(TOKEN, lifetime=700.0, fingerprint="bbbb")
-FAILURE = Failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, "slow", 1, 1000.0, "in")
+FAILURE = Failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, "slow", 1, 1000.0, 1000.0, inputs="in")
 UNSAID = {
     "credential": "billing",
     "provider": "thx",

@@ -39,7 +39,7 @@ def failure(
     stage: Stage = Stage.GRANT,
     inputs: str | None = "in-1",
 ) -> Failure:
-    return Failure(code, stage, "said so", count, at, inputs)
+    return Failure(code, stage, "said so", count, at, at, inputs=inputs)
 
 
 MINTS = {

@@ -74,6 +74,20 @@ async def test_what_mints_or_delivers_is_due_and_what_would_only_look_is_not(des
     assert not desk.rotation.is_due(Surroundings(may_mint=False))
 
 
+async def test_a_run_of_failures_is_known_from_its_first_one_whatever_the_codes(desk: Desk) -> None:
+    down, slow = (RotationError(code, "no") for code in (Code.PROVIDER_UNAVAILABLE, Code.PROVIDER_TIMEOUT))
+    desk.endpoint.faults.next("mint", down, slow, slow)
+    began = desk.clock.now().elapsed
+    for _ in range(3):
+        await desk.run(after=10)
+    failure = desk.rotation.seen.failure
+    assert failure is not None
+    assert (failure.code, failure.count, failure.row) == (Code.PROVIDER_TIMEOUT, 2, 3)
+    assert (failure.since, failure.at) == (began + 10, began + 30)
+    await desk.run(after=60)
+    assert desk.rotation.seen.failure is None
+
+
 async def test_a_failing_sink_is_served_later_with_the_token_in_hand_v27(desk: Desk) -> None:
     with desk.sinks[1].faults.on("write", RotationError(Code.FILE_NO_SPACE, "full")):
         await desk.run()
