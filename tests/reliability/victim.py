@@ -186,15 +186,18 @@ def sinks(site: Site, name: str) -> tuple[str, str]:
 
 
 async def look(site: Site) -> dict[str, Token]:
-    """Every sink that holds anything, by its name."""
-    seen = look_at_files(site)
+    """Every sink that holds anything, by its name.
+
+    The files last: if anything came between reading and comparing them, a look of `_watch` could be the later one.
+    """
+    seen = {}
     for name in site.clients:
         status, answer = await site.bao.ask("GET", f"secret/data/tokens/{name}")
         if status == 200:
             document = answer["data"]["data"]
             stored = datetime.fromisoformat(document["expires_at"]).timestamp()
             seen[sinks(site, name)[0]] = Token(stored, _judge(document["access_token"]).trouble)
-    return seen
+    return seen | look_at_files(site)
 
 
 def look_at_files(site: Site) -> dict[str, Token]:
