@@ -178,8 +178,8 @@ class Daemon:
         for problem in error.problems:
             self._log.event("config.rejected", config=error.file, **problem.as_dict())
 
-    def _due(self, name: str) -> None:
-        self.fleet.dispatcher.submit(name)
+    def _due(self, name: str, planned: float) -> None:
+        self.fleet.dispatcher.submit(name, planned)
 
     def stop(self) -> None:
         """End in order: start nothing more, and let what is under way end."""

@@ -50,6 +50,8 @@ class _Entry:
     task: asyncio.Task[Wait] | None = None
     again: bool = False
     admitted: bool = False
+    planned: float | None = None
+    began: float = NEVER
     passes: int = 0
     rounds: int = 0
 
@@ -79,9 +81,11 @@ class Dispatcher:
         plan: Told when a credential is to be submitted again: name, and a reading of the elapsed clock.
         journal: Told when a pass itself breaks.
         ended: Told when a task has ended that should last as long as its gate: cancelled, or with an error (R06).
+        late: Told by how many seconds a pass begins later than it was planned.
 
     Attributes:
         broken: The credentials whose last pass broke in a way that nobody foresaw.
+        moved_at: When a pass last began or ended, or the queue was last empty, on the elapsed clock.
     """
 
     def __init__(
@@ -90,8 +94,10 @@ class Dispatcher:
         plan: Callable[[str, float], None],
         journal: Journal,
         ended: Callable[[asyncio.Task[None]], object] = _nobody,
+        late: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._late = late
         self._ended_for_good = ended
         self._plan = plan
         self._journal = journal
@@ -104,6 +110,7 @@ class Dispatcher:
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
         self.broken: set[str] = set()
+        self.moved_at = clock.now().elapsed
 
     def add(self, rotation: Rotation, gate: Gate) -> None:
         """Take up a credential and look at it at once."""
@@ -133,15 +140,23 @@ class Dispatcher:
         """Every credential's rotation."""
         return [entry.rotation for entry in self._entries.values()]
 
-    def submit(self, name: str) -> None:
-        """Run a pass for `name` as soon as its turn comes; safe at any time, also for a name that has gone."""
+    def submit(self, name: str, planned: float | None = None) -> None:
+        """Run a pass for `name` as soon as its turn comes; safe at any time, also for a name that has gone.
+
+        Args:
+            name: The credential.
+            planned: For when it was planned, on the elapsed clock; None for what was not.
+        """
         entry = self._entries.get(name)
         if entry is None or self._draining:
             return
+        entry.planned = planned if entry.planned is None else entry.planned
         if entry.task is not None:
             entry.again = True
         elif not entry.queued:
             entry.queued = True
+            if not self._queue:
+                self.moved_at = self._clock.now().elapsed
             self._order += 1
             heapq.heappush(self._queue, (self._only_looks(name, entry), entry.rotation.served_until, self._order, name))
             self._start_passes()
@@ -166,6 +181,21 @@ class Dispatcher:
         """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""
         entry = self._entries[name]
         return entry.queued or entry.task is not None or entry.gate.has(name)
+
+    def is_queued(self) -> bool:
+        """Whether a credential waits for its pass to begin."""
+        return any(entry.queued for entry in self._entries.values())
+
+    def longest_pass(self) -> tuple[str, float]:
+        """The credential whose pass is the oldest of those under way, and when; infinity when there is none."""
+        passes = ((entry.began, name) for name, entry in self._entries.items() if entry.task is not None)
+        began, name = min(passes, default=(float("inf"), ""))
+        return name, began
+
+    def overdue_gates(self) -> dict[str, float]:
+        """The gates at which somebody waits and that should have opened, by provider, and when they should have."""
+        dates = ((gate, gate.next_at(), pump.shut_until) for gate, pump in self._pumps.items())
+        return {gate.provider: max(at, shut) for gate, at, shut in dates if at is not None}
 
     async def first_round(self) -> None:
         """Return once every credential that is known now has been through a pass and waits for nothing but time."""
@@ -216,6 +246,10 @@ class Dispatcher:
 
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
         self._running += not may_mint
+        entry.began = self.moved_at = self._clock.now().elapsed
+        if entry.planned is not None:
+            self._late(max(0.0, entry.began - entry.planned))
+            entry.planned = None
         entry.task = asyncio.create_task(self._pass(name, entry, may_mint=may_mint), name=f"pass {name}")
         entry.task.add_done_callback(lambda task: self._ended(name, entry, task, may_mint=may_mint))
 
@@ -233,6 +267,7 @@ class Dispatcher:
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
         """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
         entry.task = None
+        self.moved_at = self._clock.now().elapsed
         if entry.gate in self._pumps:
             self._pumps[entry.gate].unknown -= entry.passes == 0
         entry.passes += 1

@@ -44,7 +44,8 @@ class Schedule:
     """When each credential is looked at next.
 
     Args:
-        due: Called with the name of a credential whose time has come. It must not block and must not raise.
+        due: Called with the name of a credential whose time has come, and with the date for which it was planned, on
+            the elapsed clock. It must not block and must not raise.
         clock: Time.
         beat: After this time a job that nobody re-plans rings again.
 
@@ -53,7 +54,7 @@ class Schedule:
         rang_at: When it last rang, on the elapsed clock.
     """
 
-    def __init__(self, due: Callable[[str], None], clock: Clock, beat: timedelta = BEAT) -> None:
+    def __init__(self, due: Callable[[str, float], None], clock: Clock, beat: timedelta = BEAT) -> None:
         self.planned_at = self.rang_at = clock.now().elapsed
         self._due = due
         self._clock = clock
@@ -120,8 +121,7 @@ class Schedule:
 
     def _hand_on(self, name: str) -> None:
         self.rang_at = self._clock.now().elapsed
-        self._dates.pop(name, None)
-        self._due(name)
+        self._due(name, self._dates.pop(name, self.rang_at))
 
 
 def _alarm_clock() -> AsyncIOScheduler:

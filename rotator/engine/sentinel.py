@@ -44,6 +44,9 @@ class Sentinel:
 
     Attributes:
         ticked_at: When it last looked, on the elapsed clock: it tells whether the loop makes progress.
+        awake_at: The same on `monotonic`.
+        advanced_at: When the elapsed clock was last seen to go on, on `monotonic`.
+        steps: How often the wall clock has been set.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Sentinel:
         journal: Journal,
     ) -> None:
         self.ticked_at = clock.now().elapsed
+        self.awake_at = self.advanced_at = monotonic()
+        self.steps = 0
         self._clock = clock
         self._monotonic = monotonic
         self._schedule = schedule
@@ -70,7 +75,9 @@ class Sentinel:
             self.compare(before, now, awake - awake_before)
             if now.elapsed - before.elapsed < TICK + HELD_UP:
                 self.mend()
-            self.ticked_at = now.elapsed
+            self.ticked_at, self.awake_at = now.elapsed, awake
+            if now.elapsed > before.elapsed:
+                self.advanced_at = awake
             before, awake_before = now, awake
 
     def compare(self, before: Moment, now: Moment, awake: float) -> None:
@@ -85,6 +92,7 @@ class Sentinel:
         step = (now.wall - before.wall).total_seconds() - passed
         slept = passed - awake
         if abs(step) > STEP:
+            self.steps += 1
             self._journal.event("clock.stepped", step_s=round(step, 3))
             for rotation in self._dispatcher.rotations():
                 rotation.clock_was_set()

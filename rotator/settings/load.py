@@ -17,11 +17,16 @@ from rotator.settings.report import Report
 from rotator.settings.types import mapping_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rotator.settings.problems import Problem
 
-SECRET_FILES = ("token_file", "role_id_file", "secret_id_file")
+SECRET_FILES = (
+    ("vault", "auth", "token_file"),
+    ("vault", "auth", "role_id_file"),
+    ("vault", "auth", "secret_id_file"),
+    ("http", "token_file"),
+)
 """Keys of [vault.auth] that name files with secrets."""
 
 
@@ -76,30 +81,33 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     return Loaded(file, settings, files, tuple(map(report.finding, crosscheck.warnings(settings))))
 
 
-def _auth(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    return mapping_of(mapping_of(table.get("vault")).get("auth"))
-
-
 def _secret_files(table: Mapping[str, Any], file: Path, environ: Mapping[str, str]) -> dict[Path, Path]:
     """Where the secret files are, by the names that the configuration gives them."""
-    auth = _auth(table)
-    names = [Path(auth[key]) for key in SECRET_FILES if isinstance(auth.get(key), str) and "\0" not in auth[key]]
+    named = (_at(table, place) for place in SECRET_FILES)
+    names = [Path(name) for name in named if isinstance(name, str) and "\0" not in name]
     return {name: secret_files.find(name, file.absolute().parent, environ) for name in names}
+
+
+def _at(table: Mapping[str, Any], place: Sequence[str]) -> object:
+    """What stands in the table at a place; None for nothing."""
+    *above, key = place
+    for name in above:
+        table = mapping_of(table.get(name))
+    return table.get(key)
 
 
 def _unusable(table: Mapping[str, Any], files: Mapping[Path, Path], environ: Mapping[str, str]) -> Iterator[Finding]:
     """The references to secrets that lead to none, or to one that is not safe."""
-    auth = _auth(table)
     shared = str(mapping_of(table.get("security")).get("allow_shared_secret_files")).lower() in _YES
-    for key in SECRET_FILES:
-        named = auth.get(key)
+    for place in SECRET_FILES:
+        named = _at(table, place)
         if isinstance(named, str) and Path(named) in files:
             try:
                 secret_files.read_secret(files[Path(named)], shared=shared)
             except secret_files.UnsafeFileError as error:
                 wanted = "a file that holds the secret and is closed to others"
-                yield Finding(("vault", "auth", key), str(error), wanted, error.cure)
-    variable = auth.get("token_env")
+                yield Finding(place, str(error), wanted, error.cure)
+    variable = _at(table, ("vault", "auth", "token_env"))
     if isinstance(variable, str) and not environ.get(variable):
         wanted = "an environment variable that holds the token"
         yield Finding(("vault", "auth", "token_env"), "no such variable", wanted, "set it, or use token_file")

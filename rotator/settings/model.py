@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from rotator.files.formats import FORMATS, RECORD_FIELDS
 from rotator.files.options import FileSinkSettings
+from rotator.settings.http import Http
 from rotator.settings.places import AbsolutePath, File, ModeBits, ResourceText, UrlText, VaultPathText, VaultUrlText
 from rotator.settings.types import (
     Account,
@@ -253,6 +254,7 @@ class Defaults(_Asked):
         validate_default=True,
         description="Between two looks at source and sinks when nothing else happens, at most.",
     )
+    required: bool = Field(True, description="Whether rotator is not ready while consumers hold it expired.")
 
 
 class Credential(Defaults):
@@ -296,6 +298,7 @@ class Settings(BaseSettings):
     defaults: Defaults = Field(default_factory=Defaults, description="Any key of a credential, for all of them.")
     credentials: dict[Name, Credential] = Field(default_factory=dict, description="What to keep fresh, by name.")
     log: Log = Field(default_factory=Log, description="Logs.")
+    http: Http = Field(default_factory=Http, description="Health, metrics, status, and what may be steered.")
     security: Security = Field(default_factory=Security, description="What is allowed although it is less safe.")
     state_dir: AbsolutePath | None = Field(
         None, description="Where raw, header and env files' dates are kept; systemd's StateDirectory when left out."

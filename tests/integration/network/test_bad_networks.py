@@ -137,8 +137,8 @@ class Herd:
             rotation = Rotation(spec, MemorySource(client_id, secret), endpoint, sinks, clock, self.journal)
             self.dispatcher.add(rotation, self.gate)
 
-    def _due(self, name: str) -> None:
-        self.dispatcher.submit(name)
+    def _due(self, name: str, planned: float) -> None:
+        self.dispatcher.submit(name, planned)
 
     async def served(self, within: float) -> None:
         """Wait until everybody has a token."""

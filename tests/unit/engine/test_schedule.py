@@ -43,7 +43,7 @@ class Bell:
         self.rung: list[str] = []
         self._changed = asyncio.Event()
 
-    def _rang(self, name: str) -> None:
+    def _rang(self, name: str, _: float) -> None:
         self.rung.append(name)
         self._changed.set()
 
@@ -134,7 +134,7 @@ async def test_what_was_planned_before_the_start_rings_after_it() -> None:
 async def test_it_rings_in_the_thread_of_the_loop() -> None:
     rung = asyncio.get_running_loop().create_future()
     clock = SystemClock()
-    schedule = Schedule(lambda _: rung.set_result(threading.current_thread()), clock)
+    schedule = Schedule(lambda *_: rung.set_result(threading.current_thread()), clock)
     schedule.start()
     schedule.plan("a", clock.now().elapsed)
     assert await asyncio.wait_for(rung, DEADLINE) is threading.current_thread()
@@ -210,7 +210,7 @@ async def test_who_is_planned_for_now_while_a_ring_is_still_on_its_way_is_not_pu
 
 def test_a_date_that_should_have_rung_5_s_ago_is_to_come_no_more_whatever_apscheduler_says_r07() -> None:
     clock = FakeClock()
-    schedule = Schedule(lambda _: None, clock)
+    schedule = Schedule(lambda *_: None, clock)
     schedule.plan("a", clock.now().elapsed + 10)
     clock.advance(10 + LATE)
     in_time = schedule.is_planned("a")
@@ -284,11 +284,11 @@ def test_an_alarm_clock_whose_trigger_raised_is_replaced_when_the_dates_are_laid
     assert [type(error) for error in complaints] == [OverflowError]
 
 
-def _exit(_: str) -> None:
+def _exit(_: str, __: float) -> None:
     raise SystemExit(3)
 
 
-def _fail(_: str) -> None:
+def _fail(_: str, __: float) -> None:
     raise ZeroDivisionError
 
 
@@ -305,7 +305,7 @@ def test_what_breaks_in_a_ring_reaches_the_handler_of_the_loop_r06() -> None:
     assert [type(error) for error in caught] == [ZeroDivisionError]
 
 
-async def _ring_for(due: Callable[[str], None]) -> None:
+async def _ring_for(due: Callable[[str, float], None]) -> None:
     schedule = Schedule(due, SystemClock())
     schedule.start()
     schedule.plan("a", 0.0)

@@ -56,8 +56,8 @@ class Watch:
         self.gate = Gate("thx", Limits())
         self.source = MemorySource()
 
-    def _due(self, name: str) -> None:
-        self.dispatcher.submit(name)
+    def _due(self, name: str, planned: float) -> None:
+        self.dispatcher.submit(name, planned)
 
     async def serve(self) -> None:
         spec = CredentialSpec("billing", "thx", ())
@@ -251,7 +251,7 @@ class SetClock(SystemClock):
 async def test_a_wake_up_planned_before_the_clock_was_set_back_an_hour_is_not_an_hour_late_c02() -> None:
     clock, journal = SetClock(), RecordingJournal()
     rung = asyncio.Event()
-    schedule = Schedule(lambda _: rung.set(), clock)
+    schedule = Schedule(lambda *_: rung.set(), clock)
     dispatcher = Dispatcher(clock, schedule.plan, journal)
     sentinel = Sentinel(clock, asyncio.get_running_loop().time, schedule, dispatcher, journal)
     schedule.start()

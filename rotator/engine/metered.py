@@ -1,0 +1,98 @@
+"""Token requests and deliveries that are counted and timed on their way."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from rotator.core.errors import Code, RotationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rotator.core.model import Grant, Secret, TokenRecord
+    from rotator.core.ports import Clock, Sink, TokenEndpoint
+
+T = TypeVar("T")
+
+OK = "ok"
+"""The result of what succeeded; of anything else it is the code of the error."""
+
+
+class Observer(Protocol):
+    """Who is told. Neither blocks nor raises."""
+
+    def minted(self, provider: str, result: str, seconds: float) -> None:
+        """A token request of this provider has ended."""
+
+    def delivered(self, kind: str, result: str, seconds: float) -> None:
+        """A write to a sink of this kind has ended."""
+
+    def late(self, seconds: float) -> None:
+        """A pass has begun so long after the date for which it was planned."""
+
+
+class Nobody:
+    """An observer for commands that nobody watches."""
+
+    def minted(self, provider: str, result: str, seconds: float) -> None:
+        """See `Observer`."""
+
+    def delivered(self, kind: str, result: str, seconds: float) -> None:
+        """See `Observer`."""
+
+    def late(self, seconds: float) -> None:
+        """See `Observer`."""
+
+
+async def _timed(work: Awaitable[T], clock: Clock, tell: Callable[[str, float], None]) -> T:
+    """Wait for `work` and tell its result and how long it took. What is cancelled has no result and is not told."""
+    began = clock.now().elapsed
+    try:
+        done = await work
+    except Exception as error:
+        code = error.code if isinstance(error, RotationError) else Code.INTERNAL
+        tell(code.text, clock.now().elapsed - began)
+        raise
+    tell(OK, clock.now().elapsed - began)
+    return done
+
+
+class MeteredEndpoint:
+    """A token endpoint whose requests are told of."""
+
+    def __init__(self, endpoint: TokenEndpoint, provider: str, clock: Clock, observer: Observer) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._tell = partial(observer.minted, provider)
+
+    async def mint(self, client_id: str, secret: Secret) -> Grant:
+        """See `rotator.core.ports.TokenEndpoint`."""
+        return await _timed(self._endpoint.mint(client_id, secret), self._clock, self._tell)
+
+
+class MeteredSink:
+    """A sink whose writes are told of."""
+
+    def __init__(self, sink: Sink, clock: Clock, observer: Observer) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._tell = partial(observer.delivered, sink.kind)
+
+    @property
+    def name(self) -> str:
+        """See `rotator.core.ports.Sink`."""
+        return self._sink.name
+
+    @property
+    def kind(self) -> str:
+        """See `rotator.core.ports.Sink`."""
+        return self._sink.kind
+
+    async def read(self) -> TokenRecord | None:
+        """See `rotator.core.ports.Sink`."""
+        return await self._sink.read()
+
+    async def write(self, record: TokenRecord) -> TokenRecord:
+        """See `rotator.core.ports.Sink`."""
+        return await _timed(self._sink.write(record), self._clock, self._tell)
