@@ -66,6 +66,21 @@ class Gate:
         """Whether the provider has failed so often in a row that its rate is lowered."""
         return self._failed_in_a_row >= OUTAGE_AFTER
 
+    @property
+    def waiting(self) -> int:
+        """How many credentials wait here."""
+        return len(self._names)
+
+    @property
+    def in_flight(self) -> int:
+        """How many have been let through and are not done."""
+        return self._in_flight
+
+    @property
+    def opens_at(self) -> float:
+        """Before this the provider has asked for no requests (Retry-After); NEVER when it did not ask."""
+        return self._opens_at
+
     def around(self, *, may_mint: bool, store_recovered_at: float) -> Surroundings:
         """What a pass may know of the provider."""
         return Surroundings(

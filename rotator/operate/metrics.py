@@ -1,0 +1,192 @@
+"""Metrics, in the text format of Prometheus. Names and labels are a contract with dashboards and alerts.
+
+Counters and histograms are counted as things happen; everything else is read off a status when somebody asks, so that
+a quiet rotator spends nothing on it. No label holds a client id, a scope or a path.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from rotator.operate.status import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rotator.operate.status import CredentialStatus, Status
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+MINT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds; a token request ends within 10."""
+
+DELIVERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds; a file is written in about a millisecond."""
+
+LATENESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0)
+"""Seconds between the date for which a pass was planned and its beginning."""
+
+
+class Meters:
+    """What is counted and timed as it happens; see `rotator.engine.metered.Observer`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._mints = Counter("rotator_mints", "Token requests.", ["provider", "result"], registry=self.registry)
+        self._deliveries = Counter("rotator_deliveries", "Writes to sinks.", ["sink", "result"], registry=self.registry)
+        self._mint_seconds = Histogram(
+            "rotator_mint_duration_seconds",
+            "Token requests.",
+            ["provider"],
+            buckets=MINT_BUCKETS,
+            registry=self.registry,
+        )
+        self._delivery_seconds = Histogram(
+            "rotator_delivery_duration_seconds",
+            "Writes to sinks.",
+            ["sink"],
+            buckets=DELIVERY_BUCKETS,
+            registry=self.registry,
+        )
+        self._lateness = Histogram(
+            "rotator_scheduling_lateness_seconds",
+            "From the date for which a pass was planned until it began.",
+            buckets=LATENESS_BUCKETS,
+            registry=self.registry,
+        )
+
+    def minted(self, provider: str, result: str, seconds: float) -> None:
+        """A token request has ended, with `ok` or the code of an error."""
+        self._mints.labels(provider, result).inc()
+        self._mint_seconds.labels(provider).observe(seconds)
+
+    def delivered(self, kind: str, result: str, seconds: float) -> None:
+        """A write to a sink of this kind has ended, with `ok` or the code of an error."""
+        self._deliveries.labels(kind, result).inc()
+        self._delivery_seconds.labels(kind).observe(seconds)
+
+    def late(self, seconds: float) -> None:
+        """A pass has begun so long after its date."""
+        self._lateness.observe(seconds)
+
+    def exposition(self, status: Status) -> bytes:
+        """Everything, as a scrape gets it."""
+        read_off = CollectorRegistry(auto_describe=False)
+        read_off.register(_ReadOff(status))
+        return generate_latest(self.registry) + generate_latest(read_off)
+
+
+class _ReadOff(Collector):
+    """The gauges of one status."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status
+        yield from _process(status)
+        yield from _vault(status)
+        yield from _providers(status)
+        yield from _credentials(status)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _process(status: Status) -> Iterator[Metric]:
+    build = GaugeMetricFamily("rotator_build_info", "1, with what runs.", labels=["version", "python"])
+    build.add_metric([status.version, platform.python_version()], 1)
+    yield build
+    yield GaugeMetricFamily("rotator_healthy", "Whether the engine makes progress.", value=not status.faults)
+    yield GaugeMetricFamily("rotator_ready", "Whether no required credential has expired.", value=not status.unready)
+    reloaded = "Whether the configuration that was last offered is the one in force."
+    yield GaugeMetricFamily("rotator_config_last_reload_successful", reloaded, value=status.reloaded)
+    steps = CounterMetricFamily("rotator_clock_steps", "How often the wall clock has been set.")
+    steps.add_metric([], status.clock_steps)
+    yield steps
+    counts = GaugeMetricFamily("rotator_credentials", "Credentials in each state.", labels=["state"])
+    for state, count in status.counts().items():
+        counts.add_metric([state], count)
+    yield counts
+
+
+def _vault(status: Status) -> Iterator[Metric]:
+    in_use = "Whether there is a Vault token and Vault takes it."
+    yield GaugeMetricFamily("rotator_vault_authenticated", in_use, value=status.vault.authenticated)
+    ends = status.vault.token_expires
+    if ends is not None:
+        at = _posix(ends, status)
+        yield GaugeMetricFamily(
+            "rotator_vault_token_expiry_timestamp_seconds", "When the Vault token dies unless renewed.", value=at
+        )
+
+
+def _providers(status: Status) -> Iterator[Metric]:
+    retry_after = GaugeMetricFamily(
+        "rotator_provider_retry_after_timestamp_seconds",
+        "Until when the provider wants no requests; 0 when it never said so.",
+        labels=["provider"],
+    )
+    outage = GaugeMetricFamily(
+        "rotator_provider_in_outage", "Whether the provider fails so often that it is asked less.", labels=["provider"]
+    )
+    waiting = GaugeMetricFamily("rotator_provider_waiting", "Credentials at the provider's gate.", labels=["provider"])
+    for one in status.providers:
+        retry_after.add_metric([one.name], _posix(one.opens_at, status) if math.isfinite(one.opens_at) else 0)
+        outage.add_metric([one.name], one.in_outage)
+        waiting.add_metric([one.name], one.waiting)
+    yield from (retry_after, outage, waiting)
+
+
+def _credentials(status: Status) -> Iterator[Metric]:
+    """One family per figure; a credential for which there is no figure yet has no sample."""
+    figures: Sequence[tuple[str, str, Callable[[CredentialStatus], float]]] = (
+        (
+            "rotator_token_expiry_timestamp_seconds",
+            "When the first consumer is left with an expired token.",
+            lambda one: _posix(one.served_until, status),
+        ),
+        (
+            "rotator_token_next_mint_timestamp_seconds",
+            "When the next token is asked for.",
+            lambda one: _posix(max(one.next_mint.at, status.now.elapsed), status),
+        ),
+        (
+            "rotator_token_last_success_timestamp_seconds",
+            "When the provider last gave a token.",
+            lambda one: _posix(one.last_success, status),
+        ),
+        (
+            "rotator_token_ready",
+            "Whether every consumer holds an unexpired token.",
+            lambda one: float(one.served_until > status.now.elapsed),
+        ),
+        ("rotator_consecutive_failures", "Failures in a row.", lambda one: float(one.attempts)),
+    )
+    for name, words, figure in figures:
+        family = GaugeMetricFamily(name, words, labels=["credential", "provider"])
+        for one in status.credentials:
+            value = figure(one)
+            if math.isfinite(value):
+                family.add_metric([one.name, one.provider], value)
+        yield family
+    states = GaugeMetricFamily(
+        "rotator_credential_state",
+        f"1 for the present state: {', '.join(State)}.",
+        labels=["credential", "provider", "state"],
+    )
+    for one in status.credentials:
+        states.add_metric([one.name, one.provider, one.state], 1)
+    yield states
+
+
+def _posix(elapsed: float, status: Status) -> float:
+    """A reading of the elapsed clock as POSIX seconds; what is infinite stays so."""
+    return status.now.wall.timestamp() + elapsed - status.now.elapsed

@@ -1,0 +1,305 @@
+"""How each credential is, as one value that page, API, metrics and commands are made from.
+
+Nothing here does I/O. All instants are on the elapsed clock, until `rotator.operate.report` makes wall times of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rotator.core import policy
+from rotator.core.errors import Code
+from rotator.core.observation import NEVER, Failure, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rotator.core.model import BearerToken, CredentialSpec, Moment
+    from rotator.core.observation import Observation, SinkView, Surroundings
+
+
+class State(StrEnum):
+    """How a credential is; the worst that applies, in the order in which a person should look at them."""
+
+    EXPIRED = "expired"
+    PARKED = "parked"
+    FAILING = "failing"
+    PENDING = "pending"
+    FRESH = "fresh"
+
+
+MEANING: Mapping[State, str] = {
+    State.EXPIRED: "some consumer holds an expired token, or none",
+    State.PARKED: "refused; a person, or a new secret, must mend it",
+    State.FAILING: "the last attempt failed; it is tried again, and consumers are still served",
+    State.PENDING: "not yet minted or delivered",
+    State.FRESH: "every consumer holds a good token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A run of failures.
+
+    Attributes:
+        code: Of the last one.
+        stage: Of the last one.
+        detail: Of the last one, a sentence.
+        since: When the first one was.
+        at: When the last one was.
+        attempts: How many there have been in a row.
+        next_attempt: When the next one comes.
+        parked: Whether only a person, or a new secret, can change it.
+    """
+
+    code: Code
+    stage: Stage
+    detail: str
+    since: float
+    at: float
+    attempts: int
+    next_attempt: float
+    parked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """One sink.
+
+    Attributes:
+        name: Kind and place.
+        kind: `vault`, `file`, …
+        token: What it holds, as far as is known.
+        behind: Whether it holds something worse than the best token there is.
+        trouble: Why it could not be written.
+    """
+
+    name: str
+    kind: str
+    token: BearerToken | None
+    behind: bool
+    trouble: Trouble | None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStatus:
+    """One credential.
+
+    Attributes:
+        spec: What the operator wants.
+        required: Whether it counts for readiness.
+        state: The worst that applies.
+        token: The best token that is known, expired or not; None when none is.
+        served_until: Until when every consumer is served: the end of the shortest-lived token in a sink; NEVER when
+            one holds none.
+        outage_budget: Seconds for which the provider could be away from now on without a consumer noticing, once
+            every sink has what is in hand.
+        next_mint: When the next token request may be sent, and why then.
+        last_success: When the provider last gave a token, as far as is known; NEVER when it did not.
+        trouble: Why the last mint failed.
+        sinks: In the order of the configuration.
+    """
+
+    spec: CredentialSpec
+    required: bool
+    state: State
+    token: BearerToken | None
+    served_until: float
+    outage_budget: float
+    next_mint: policy.Plan
+    last_success: float
+    trouble: Trouble | None
+    sinks: tuple[SinkStatus, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.spec.name
+
+    @property
+    def provider(self) -> str:
+        """The authorization server's name."""
+        return self.spec.provider
+
+    @property
+    def worst(self) -> Trouble | None:
+        """What a person should know of first: why it is not minted, else why some sink is not written."""
+        return self.trouble or next((sink.trouble for sink in self.sinks if sink.trouble is not None), None)
+
+    @property
+    def attempts(self) -> int:
+        """Failures in a row, of the mint or of the sink that fails most."""
+        troubles = (self.trouble, *(sink.trouble for sink in self.sinks))
+        return max((trouble.attempts for trouble in troubles if trouble is not None), default=0)
+
+
+def of(
+    spec: CredentialSpec,
+    seen: Observation,
+    around: Surroundings,
+    now: float,
+    *,
+    kinds: Mapping[str, str],
+    required: bool = True,
+    broken: bool = False,
+) -> CredentialStatus:
+    """How a credential is.
+
+    Args:
+        spec: What the operator wants.
+        seen: What is known of it.
+        around: What is known of its surroundings.
+        now: A reading of the elapsed clock.
+        kinds: The kind of each sink, by name, in the order of the configuration.
+        required: Whether it counts for readiness.
+        broken: Whether its last pass broke in a way that nobody foresaw.
+    """
+    best = policy.best_token(seen, now)
+    known = policy.tokens(seen)
+    trouble = _mint_trouble(spec, seen, around, now, broken=broken)
+    sinks = tuple(_sink(spec, name, kind, seen.sinks[name], best, now) for name, kind in kinds.items())
+    ends = [NEVER if sink.token is None else sink.token.expires for sink in sinks]
+    served_until = min(ends, default=NEVER)
+    token = best or max(known, key=lambda one: one.expires, default=None)
+    return CredentialStatus(
+        spec=spec,
+        required=required,
+        state=_state(seen, trouble, sinks, served_until, now),
+        token=token,
+        served_until=served_until,
+        outage_budget=max(0.0, best.remaining(now)) if best is not None else 0.0,
+        next_mint=policy.next_mint(spec, seen, around, now),
+        last_success=max((seen.requested_at, *(one.issued.elapsed for one in known))),
+        trouble=trouble,
+        sinks=sinks,
+    )
+
+
+def _state(
+    seen: Observation, trouble: Trouble | None, sinks: Sequence[SinkStatus], served_until: float, now: float
+) -> State:
+    troubles = [trouble, *(sink.trouble for sink in sinks)]
+    # What has not been looked at, and has not failed either, is at its very beginning.
+    begun = seen.looked_at > NEVER and (served_until > NEVER or any(one is not None for one in troubles))
+    if not begun:
+        return State.PENDING
+    if served_until <= now:
+        return State.EXPIRED
+    if any(one is not None and one.parked for one in troubles):
+        return State.PARKED
+    if any(one is not None for one in troubles):
+        return State.FAILING
+    return State.FRESH
+
+
+def _mint_trouble(
+    spec: CredentialSpec, seen: Observation, around: Surroundings, now: float, *, broken: bool
+) -> Trouble | None:
+    failure = seen.failure
+    if failure is None:
+        if not broken:
+            return None
+        failure = Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now, now)
+    again = policy.next_mint(spec, seen, around, now).at
+    return _trouble(failure, max(again, now), parked=policy.is_parked(seen))
+
+
+def _sink(
+    spec: CredentialSpec, name: str, kind: str, view: SinkView, best: BearerToken | None, now: float
+) -> SinkStatus:
+    trouble = None
+    if view.failure is not None:
+        left = best.remaining(view.failure.at) if best is not None else 0.0
+        again = policy.retry_sink(spec, view.failure, left)
+        trouble = _trouble(view.failure, max(again, now), parked=not view.failure.code.retryable)
+    return SinkStatus(name, kind, view.holds, best is not None and policy.is_behind(view, best), trouble)
+
+
+def _trouble(failure: Failure, next_attempt: float, *, parked: bool) -> Trouble:
+    return Trouble(
+        code=failure.code,
+        stage=failure.stage,
+        detail=failure.detail,
+        since=failure.since,
+        at=failure.at,
+        attempts=failure.row,
+        next_attempt=next_attempt,
+        parked=parked,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """An authorization server and the gate before it.
+
+    Attributes:
+        name: Of its table in the configuration.
+        in_outage: Whether it has failed so often in a row that it is asked less.
+        waiting: Credentials at its gate.
+        in_flight: Credentials that have been let through.
+        opens_at: Before this it asked for no requests (Retry-After); NEVER when it did not ask.
+    """
+
+    name: str
+    in_outage: bool
+    waiting: int
+    in_flight: int
+    opens_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VaultStatus:
+    """The session with Vault.
+
+    Attributes:
+        address: Where it is.
+        authenticated: Whether there is a token and Vault takes it, as far as is known.
+        token_expires: When the token dies unless it is renewed; None without one; it may be infinite.
+        trouble: Why Vault cannot be used; None when nothing is known to speak against it.
+        detail: The same as a sentence.
+    """
+
+    address: str
+    authenticated: bool
+    token_expires: float | None
+    trouble: Code | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one rotator is.
+
+    Attributes:
+        version: Of the program.
+        config: The configuration's file.
+        now: When this was so.
+        started: When the process started.
+        faults: Why it is not healthy, a sentence each.
+        unready: Why it is not ready, a sentence each.
+        reloaded: Whether the configuration that was last offered is the one in force.
+        clock_steps: How often the wall clock has been set.
+        vault: The session with Vault.
+        providers: In the order of the configuration.
+        credentials: In the order of the configuration.
+    """
+
+    version: str
+    config: str
+    now: Moment
+    started: Moment
+    faults: tuple[str, ...]
+    unready: tuple[str, ...]
+    reloaded: bool
+    clock_steps: int
+    vault: VaultStatus
+    providers: tuple[ProviderStatus, ...]
+    credentials: tuple[CredentialStatus, ...]
+
+    def counts(self) -> dict[State, int]:
+        """How many credentials are in each state."""
+        found = Counter(credential.state for credential in self.credentials)
+        return {state: found[state] for state in State}
