@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-import threading
 from typing import TYPE_CHECKING
 
 from rotator import __version__
+from rotator.admin import Admin
 from rotator.core.errors import whence
+from rotator.engine.clock import awake
+from rotator.engine.progress import Progress
 from rotator.engine.schedule import Schedule
 from rotator.engine.sentinel import Sentinel
 from rotator.fleet import Fleet
 from rotator.operate import logs
+from rotator.operate.history import History
+from rotator.operate.metrics import Meters
 from rotator.operate.vitals import vitals
-from rotator.operate.watchdog import PATIENCE, Watchdog
-from rotator.settings import translate
+from rotator.overview import Overview
+from rotator.servicing import ServiceManager
 from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from pathlib import Path
 
     from rotator.core.ports import Clock, Journal
+    from rotator.overview import Snapshot
     from rotator.settings.load import Loaded
 
 OK, FAILED, INTERRUPTED = 0, 1, 130
@@ -50,16 +53,24 @@ class Daemon:
         loaded: The configuration in force.
         schedule: When the credentials are looked at; tells when a pass last ended and when it last rang.
         sentinel: Watches the clocks; tells when it last did.
+        overview: How it all is.
     """
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock, log: Journal) -> None:
         self.loaded = loaded
         self._environ = environ
         self._clock = clock
-        self._log = log
+        self._log = self._history = History(log, clock)
+        self._meters = Meters()
         self.schedule = Schedule(self._due, clock)
-        self.fleet = Fleet(clock, log, environ, self.schedule.plan, self.schedule.forget, self._ended)
-        self.sentinel = Sentinel(clock, _awake, self.schedule, self.fleet.dispatcher, log)
+        self.fleet = Fleet(
+            clock, self._log, environ, self.schedule.plan, self.schedule.forget, self._ended, self._meters
+        )
+        self.sentinel = Sentinel(clock, awake, self.schedule, self.fleet.dispatcher, self._log)
+        progress = Progress(clock, awake, self.sentinel, self.fleet.dispatcher)
+        self.overview = Overview(self.fleet, progress, self.sentinel, clock, loaded.file)
+        self._manager = ServiceManager(self.overview, environ, awake)
+        self._admin = Admin(self, self._history, self._meters, self._log, environ)
         self._exit_code = OK
         self._working = False
         self._stop = asyncio.Event()
@@ -83,11 +94,13 @@ class Daemon:
         self.schedule.start()
         try:
             await self.fleet.apply(self.loaded)
+            await self._admin.start(self.loaded)
             tell_loaded(self._log, self.loaded)
             await self._work()
             await self._drain()
         finally:
             self.schedule.stop()
+            await self._admin.stop()
             await self.fleet.close()
         self._log.event("daemon.stopped")
         return self._exit_code
@@ -103,6 +116,7 @@ class Daemon:
             self._part("reloads", self._reloads()),
             self._part("readiness", self._tell_ready()),
             self._part("vitals", self._tell_vitals()),
+            self._part("service manager", self._manager.run()),
         ]
         self._working = True
         await self._stop.wait()
@@ -126,6 +140,7 @@ class Daemon:
 
     async def _drain(self) -> None:
         grace = self.loaded.settings.shutdown_grace
+        self._manager.stopping(grace)
         self._log.event("daemon.draining", grace_s=grace)
         self.schedule.stop()
         if not await self.fleet.dispatcher.drain(grace):
@@ -137,6 +152,7 @@ class Daemon:
         rotations = self.fleet.dispatcher.rotations()
         fresh = sum(rotation.served_until > now for rotation in rotations)
         self._log.event("daemon.ready", credentials=len(rotations), fresh=fresh)
+        self.overview.first_round = True
 
     async def _tell_vitals(self) -> None:
         while True:
@@ -154,14 +170,17 @@ class Daemon:
         while True:
             await self._reload.wait()
             self._reload.clear()
+            self._manager.reloading()
             try:
                 loaded = await asyncio.to_thread(take, self.loaded.file, self._environ)
             except ConfigError as error:
                 self._tell_rejected(error)
             except Exception as error:  # noqa: BLE001  no thread, no descriptor: the old configuration stays in force
                 self._log.event("process.error", where="reload", detail=whence(error))
+                self.overview.reloaded = False
             else:
                 await self._take_over(loaded)
+            self._manager.reloaded()
 
     async def _take_over(self, loaded: Loaded) -> None:
         # What is raised beyond ConfigError ends the daemon: it may have broken off halfway.
@@ -170,16 +189,38 @@ class Daemon:
         except ConfigError as error:
             self._tell_rejected(error)
             return
+        await self._admin.reload(loaded)
         self.loaded = loaded
+        self.overview.reloaded = True
+        for name in changes["removed"]:
+            self._history.forget(name)
         self._log.event("config.reloaded", config=str(loaded.file), **changes)
         tell_warnings(self._log, loaded)
 
     def _tell_rejected(self, error: ConfigError) -> None:
+        self.overview.reloaded = False
         for problem in error.problems:
             self._log.event("config.rejected", config=error.file, **problem.as_dict())
 
     def _due(self, name: str, planned: float) -> None:
         self.fleet.dispatcher.submit(name, planned)
+
+    def faults(self) -> list[str]:
+        """See `rotator.operate.http.Subject`."""
+        return self.overview.faults()
+
+    def snapshot(self) -> Snapshot:
+        """See `rotator.operate.http.Subject`."""
+        return self.overview.snapshot()
+
+    def reload(self) -> None:
+        """See `rotator.operate.http.Subject`."""
+        self._reload.set()
+
+    def rotate(self, name: str) -> None:
+        """See `rotator.operate.http.Subject`."""
+        self.fleet.members[name].rotation.force()
+        self.fleet.dispatcher.submit(name)
 
     def stop(self) -> None:
         """End in order: start nothing more, and let what is under way end."""
@@ -203,47 +244,3 @@ def tell_warnings(log: Journal, loaded: Loaded) -> None:
     """Tell what should be mended in the configuration although it works."""
     for warning in loaded.warnings:
         log.event("config.warning", **warning.as_dict())
-
-
-def _awake() -> float:
-    """The loop's clock, which stands still while the machine sleeps."""
-    return asyncio.get_running_loop().time()
-
-
-def run(file: Path, environ: Mapping[str, str], clock: Clock, patience: float = PATIENCE) -> None:
-    """Run the daemon until a signal ends it.
-
-    Args:
-        file: The configuration.
-        environ: The process's environment.
-        clock: Time.
-        patience: Seconds without progress of the event loop after which the process is ended.
-
-    Raises:
-        ConfigError: The configuration cannot be used.
-        SystemExit: A part of the daemon died; the code is `FAILED`.
-    """
-    loaded = take(file, environ)
-    log = logs.configure(translate.logs(loaded.settings))
-    daemon = Daemon(loaded, environ, clock, log)
-    try:
-        with Watchdog(daemon.progress, lambda: _end_at_once(log, patience), patience):
-            code = asyncio.run(daemon.run())
-    except (ConfigError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # noqa: BLE001  also what ends a loop from inside: told, and then an exit code
-        log.event("process.error", where="daemon", detail=whence(error))
-        code = FAILED
-    finally:
-        log.close()
-    if code != OK:
-        raise SystemExit(code)
-
-
-def _end_at_once(log: logs.Log, patience: float) -> None:
-    """The loop has stopped, so nothing can be ended in order: say where it stands, and go."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001  the only way to another thread's
-    place = "" if frame is None else f", at {frame.f_code.co_filename}:{frame.f_lineno}"
-    log.event("process.error", where="event loop", detail=f"no progress for {patience:g} s{place}")
-    log.close()
-    os._exit(FAILED)

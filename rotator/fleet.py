@@ -14,6 +14,7 @@ from rotator.core.rotation import Rotation
 from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate
 from rotator.engine.gated import GatedEndpoint
+from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.oauth.endpoint import HttpTokenEndpoint, Provider
@@ -26,7 +27,8 @@ from rotator.vault.session import VaultSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from rotator.core.ports import Clock, Journal, Sink, TokenEndpoint
+    from rotator.core.ports import Clock, Journal, TokenEndpoint
+    from rotator.engine.metered import Observer
     from rotator.settings import model
     from rotator.settings.load import Loaded
 
@@ -67,6 +69,7 @@ class Member:
     sinks: tuple[FileSink | KvSink, ...]
     endpoint: TokenEndpoint
     server: Server
+    required: bool
 
 
 class Fleet:
@@ -79,6 +82,11 @@ class Fleet:
         plan: Told when a credential is to be submitted again; see `Dispatcher`.
         forget: Told that a credential has gone.
         ended: Told when a task has ended that should last as long as the configuration: cancelled, or with an error.
+        observer: Told of mints, deliveries and late passes.
+
+    Attributes:
+        members: The credentials, by name.
+        servers: The providers, by name.
     """
 
     def __init__(
@@ -89,8 +97,10 @@ class Fleet:
         plan: Callable[[str, float], None],
         forget: Callable[[str], None],
         ended: Callable[[asyncio.Task[None]], object] = lambda _: None,
+        observer: Observer = NOBODY,
     ) -> None:
-        self.dispatcher = Dispatcher(clock, plan, journal, ended)
+        self.dispatcher = Dispatcher(clock, plan, journal, ended, observer.late)
+        self._observer = observer
         self._ended = ended
         self.members: dict[str, Member] = {}
         self._clock = clock
@@ -98,7 +108,7 @@ class Fleet:
         self._environ = environ
         self._forget = forget
         self._store: _Store | None = None
-        self._servers: dict[str, Server] = {}
+        self.servers: dict[str, Server] = {}
 
     @property
     def session(self) -> VaultSession:
@@ -159,7 +169,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Close every connection, and give the Vault token back."""
-        for server in self._servers.values():
+        for server in self.servers.values():
             await server.provider.close()
         if self._store is not None:
             await self._store.close()
@@ -189,8 +199,8 @@ class Fleet:
         return [] if before is None else [before]
 
     def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:
-        before = self._servers
-        self._servers = {
+        before = self.servers
+        self.servers = {
             name: before[name]
             if name in before and before[name].section == section
             else Server(
@@ -200,12 +210,12 @@ class Fleet:
             )
             for name, section in settings.providers.items()
         }
-        return [server.provider for name, server in before.items() if self._servers.get(name) is not server]
+        return [server.provider for name, server in before.items() if self.servers.get(name) is not server]
 
     def _member(
         self, name: str, credential: model.Credential, settings: model.Settings, state: StateDirectory
     ) -> Member:
-        server = self._servers[credential.provider]
+        server = self.servers[credential.provider]
         made_from = (credential, server, self.session, state.path)
         running = self.members.get(name)
         if running is not None and running.made_from == made_from:
@@ -219,10 +229,11 @@ class Fleet:
             self._clock,
             self.dispatcher.provider_recovered,
         )
-        ports: tuple[Sink, ...] = sinks
+        metered = MeteredEndpoint(endpoint, credential.provider, self._clock, self._observer)
+        ports = [MeteredSink(sink, self._clock, self._observer) for sink in sinks]
         spec = translate.spec(name, section, credential)
-        rotation = Rotation(spec, source, endpoint, ports, self._clock, self._journal)
-        return Member(made_from, rotation, source, sinks, endpoint, server)
+        rotation = Rotation(spec, source, metered, ports, self._clock, self._journal)
+        return Member(made_from, rotation, source, sinks, endpoint, server, credential.required)
 
     def _sink(self, section: model.FileSink | model.VaultSink, name: str, state: StateDirectory) -> FileSink | KvSink:
         if section.type == "file":

@@ -58,10 +58,10 @@ def run(config: Config = None) -> None:
 
     SIGHUP reads the configuration again; one that cannot be used is reported, and the old one stays in force.
     """
-    from rotator import daemon
+    from rotator import process
     from rotator.engine.clock import SystemClock
 
-    daemon.run(options.find(config, os.environ), dict(os.environ), SystemClock())
+    process.run(options.find(config, os.environ), dict(os.environ), SystemClock())
 
 
 @app.command(epilog="Example: [bold]rotator rotate billing --force[/bold]")

@@ -152,7 +152,7 @@ def remaining(seen: Observation, now: float) -> float:
 def next_mint(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
     """When the next token request may be sent, and why not before."""
     wanted = _wanted(spec, seen, now)
-    held = _held_back(spec, seen, around, now)
+    held = max(holds(spec, seen, around, now), key=lambda plan: plan.at)
     if wanted.at >= held.at:
         return wanted
     # Nothing holds back once its time has come: what is left to tell is why the token is wanted.
@@ -194,20 +194,20 @@ def spread(*parts: str) -> float:
     return int.from_bytes(digest[:6]) / 2**48
 
 
-def _held_back(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
-    """What forbids a token request, and until when."""
-    holds = [
+def holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> list[Plan]:
+    """What forbids a token request, and until when; also what is over."""
+    found = [
         Plan(around.provider_opens_at, Reason.THROTTLED),
         Plan(seen.requested_at + MINT_INTERVAL, Reason.THROTTLED),
         _retry(spec, seen, around),
     ]
     if best_token(seen, now) is None and not seen.forced:
-        holds += [
+        found += [
             Plan(retry_due(spec, failure, 0.0), Reason.BACKING_OFF)
             for failure in _unseen(seen)
             if failure.count < FIRST_LOOKS
         ]
-    return max(holds, key=lambda plan: plan.at)
+    return found
 
 
 def _unseen(seen: Observation) -> list[Failure]:
@@ -248,9 +248,13 @@ def retry_due(spec: CredentialSpec, failure: Failure, left: float) -> float:
 
     Full jitter, derived and not drawn: anywhere between the floor and the doubled base, under the cap.
     """
-    ceiling = min(RETRY_CAP, left * RETRY_SHARE, RETRY_BASE * 2.0 ** min(failure.count, 16))
-    drawn = ceiling * spread(spec.name, failure.stage, str(failure.count))
+    drawn = retry_ceiling(failure, left) * spread(spec.name, failure.stage, str(failure.count))
     return failure.at + max(RETRY_FLOOR, drawn)
+
+
+def retry_ceiling(failure: Failure, left: float) -> float:
+    """The longest pause before the next try, in seconds."""
+    return min(RETRY_CAP, left * RETRY_SHARE, RETRY_BASE * 2.0 ** min(failure.count, 16))
 
 
 def _parked_until(spec: CredentialSpec, failure: Failure) -> float:

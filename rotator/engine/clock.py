@@ -22,3 +22,8 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep; the time that the machine is suspended does not count here."""
         await asyncio.sleep(seconds)
+
+
+def awake() -> float:
+    """Seconds on CLOCK_MONOTONIC, which stands still during suspend: on Linux, the event loop's own clock."""
+    return time.monotonic()

@@ -19,6 +19,7 @@ from rotator.core.policy import Reason, Wait
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rotator.core.observation import Surroundings
     from rotator.core.ports import Clock, Journal
     from rotator.core.rotation import Rotation
     from rotator.engine.gate import Gate
@@ -177,6 +178,10 @@ class Dispatcher:
             if entry.gate is gate:
                 self.submit(name)
 
+    def around(self, name: str) -> Surroundings:
+        """What a pass of `name` would know of its surroundings now."""
+        return self._entries[name].gate.around(may_mint=True, store_recovered_at=self._store_recovered_at)
+
     def is_busy(self, name: str) -> bool:
         """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""
         entry = self._entries[name]
@@ -241,8 +246,7 @@ class Dispatcher:
         """
         if len(self._queue) + self._running < PASSES:
             return False  # nobody has to give way
-        around = entry.gate.around(may_mint=True, store_recovered_at=self._store_recovered_at)
-        return entry.gate.has(name) or not entry.rotation.is_due(around)
+        return entry.gate.has(name) or not entry.rotation.is_due(self.around(name))
 
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
         self._running += not may_mint

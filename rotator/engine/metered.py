@@ -32,9 +32,7 @@ class Observer(Protocol):
         """A pass has begun so long after the date for which it was planned."""
 
 
-class Nobody:
-    """An observer for commands that nobody watches."""
-
+class _Nobody:
     def minted(self, provider: str, result: str, seconds: float) -> None:
         """See `Observer`."""
 
@@ -43,6 +41,10 @@ class Nobody:
 
     def late(self, seconds: float) -> None:
         """See `Observer`."""
+
+
+NOBODY: Observer = _Nobody()
+"""The observer of what nobody watches."""
 
 
 async def _timed(work: Awaitable[T], clock: Clock, tell: Callable[[str, float], None]) -> T:

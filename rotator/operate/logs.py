@@ -37,6 +37,7 @@ LEVELS = {
     "clock.stepped": logging.WARNING,
     "config.rejected": logging.ERROR,
     "config.warning": logging.WARNING,
+    "http.unavailable": logging.WARNING,
     "log.dropped": logging.WARNING,
     "process.error": logging.ERROR,
     "process.vitals": logging.DEBUG,

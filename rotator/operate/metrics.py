@@ -10,7 +10,14 @@ import math
 import platform
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -37,6 +44,7 @@ class Meters:
     """What is counted and timed as it happens; see `rotator.engine.metered.Observer`."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a series more for each, which nobody reads: `process_start_time_seconds` tells
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._mints = Counter("rotator_mints", "Token requests.", ["provider", "result"], registry=self.registry)

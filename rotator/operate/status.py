@@ -256,6 +256,7 @@ class VaultStatus:
 
     Attributes:
         address: Where it is.
+        entered: Whether there has been a login, whatever came of it since.
         authenticated: Whether there is a token and Vault takes it, as far as is known.
         token_expires: When the token dies unless it is renewed; None without one; it may be infinite.
         trouble: Why Vault cannot be used; None when nothing is known to speak against it.
@@ -263,6 +264,7 @@ class VaultStatus:
     """
 
     address: str
+    entered: bool
     authenticated: bool
     token_expires: float | None
     trouble: Code | None

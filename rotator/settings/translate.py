@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from rotator.engine.gate import Limits
 from rotator.oauth.answer import Expectations
 from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
 from rotator.oauth.request import GrantParameters
+from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
 from rotator.settings import model
+from rotator.settings.http import UNIX
 from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.auth import AppRoleLogin, TokenLogin
-from rotator.vault.inputs import SecretFile
+from rotator.vault.inputs import SecretFile, fetch
 from rotator.vault.session import VaultSettings
 from rotator.vault.wrapping import WrappedSecretId
 
@@ -152,6 +155,23 @@ def file_sink(section: model.FileSink) -> FileSinkSettings:
 def logs(settings: model.Settings) -> LogSettings:
     """How logs look."""
     return LogSettings(settings.log.level, settings.log.format)
+
+
+def http(loaded: Loaded, environ: Mapping[str, str]) -> HttpSettings:
+    """Where rotator is asked how it is, and what is allowed there."""
+    section = loaded.settings.http
+    bearer = None
+    if section.token_file is not None:
+        bearer = partial(fetch, _file(loaded, section.token_file), "http.token_file")
+    path, address = None, None
+    if section.listen is None:
+        path = state_dir(loaded.settings, environ) / "rotator.sock"
+    elif section.listen.startswith(UNIX):
+        path = Path(section.listen.removeprefix(UNIX))
+    else:
+        host, _, port = section.listen.rpartition(":")
+        address = (host.strip("[]"), int(port))
+    return HttpSettings(path, address, section.socket_mode, frozenset(section.actions), bearer)
 
 
 def state_dir(settings: model.Settings, environ: Mapping[str, str]) -> Path:

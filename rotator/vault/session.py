@@ -103,6 +103,16 @@ class VaultSession:
         return self._clock
 
     @property
+    def address(self) -> str:
+        """Where Vault is."""
+        return self._settings.address
+
+    @property
+    def entered(self) -> bool:
+        """Whether there has been a login, whatever came of it since."""
+        return self._keeper.generation > 0
+
+    @property
     def trouble(self) -> RotationError | None:
         """Why Vault cannot be used now; None when nothing is known to speak against it."""
         return self._keeper.trouble

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit, /proc 
 BREAKS_ON_DEMAND = """
 import asyncio, sys
 from pathlib import Path
-from rotator import daemon
+from rotator import process
 from rotator.engine.clock import SystemClock
 
 class Breaking(SystemClock):
@@ -37,7 +37,7 @@ class Breaking(SystemClock):
             raise {error}
         return super().now()
 
-daemon.run(Path(sys.argv[1]), {{}}, Breaking())
+process.run(Path(sys.argv[1]), {{}}, Breaking())
 """
 """The daemon with a clock that stops working for one part of it, once a file is there."""
 

@@ -1,0 +1,187 @@
+"""How one daemon is, gathered from all its parts for whoever asks; and when it counts as ready.
+
+What the event loop changes is copied here, in one go; what is made of it afterwards may take its time in a thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rotator import __version__
+from rotator.operate import explain
+from rotator.operate.status import CredentialStatus, ProviderStatus, State, Status, VaultStatus, of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rotator.core.model import Moment
+    from rotator.core.observation import Observation, Surroundings
+    from rotator.core.ports import Clock
+    from rotator.engine.progress import Progress
+    from rotator.engine.sentinel import Sentinel
+    from rotator.fleet import Fleet, Member, Server
+
+MOST_NAMED = 5
+"""Credentials that a reason names; there may be ten thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One credential as it was at the moment of asking."""
+
+    member: Member
+    observation: Observation
+    around: Surroundings
+    broken: bool
+
+
+class Overview:
+    """Looks at a fleet.
+
+    Args:
+        fleet: The credentials.
+        progress: Tells what has stopped.
+        sentinel: Counts the steps of the wall clock.
+        clock: Time.
+
+    Attributes:
+        config: The configuration in force.
+        reloaded: Whether the configuration that was last offered is that one.
+        first_round: Whether every credential has been looked at once.
+    """
+
+    def __init__(self, fleet: Fleet, progress: Progress, sentinel: Sentinel, clock: Clock, config: Path) -> None:
+        self.config = config
+        self.reloaded = True
+        self.first_round = False
+        self._fleet = fleet
+        self._progress = progress
+        self._sentinel = sentinel
+        self._clock = clock
+        self._started = clock.now()
+
+    def faults(self) -> list[str]:
+        """Why it is not healthy: what has stopped. No provider, no Vault and no disk has a part in it."""
+        return self._progress.faults()
+
+    def snapshot(self) -> Snapshot:
+        """What there is to know now; quick, and to be called where the event loop runs."""
+        dispatcher = self._fleet.dispatcher
+        return Snapshot(
+            config=str(self.config),
+            now=self._clock.now(),
+            started=self._started,
+            faults=tuple(self._progress.faults()),
+            reloaded=self.reloaded,
+            first_round=self.first_round,
+            clock_steps=self._sentinel.steps,
+            vault=self._vault(),
+            servers=tuple(self._fleet.servers.values()),
+            seen=tuple(
+                _Seen(
+                    member,
+                    member.rotation.seen,
+                    dispatcher.around(name),
+                    name in dispatcher.broken,
+                )
+                for name, member in self._fleet.members.items()
+            ),
+        )
+
+    def line(self) -> str:
+        """One line for people: `3 of 4 credentials served`, and what is wrong."""
+        now = self._clock.now().elapsed
+        members = self._fleet.members
+        served = sum(member.rotation.served_until > now for member in members.values())
+        failing = sum(member.rotation.seen.failure is not None for member in members.values())
+        parts = [f"{served} of {len(members)} credentials served"]
+        parts += [f"{failing} failing"] if failing else []
+        parts += [] if self._fleet.session.trouble is None else ["Vault cannot be used"]
+        return "; ".join([*parts, *self.faults()])
+
+    def _vault(self) -> VaultStatus:
+        session = self._fleet.session
+        trouble = session.trouble
+        return VaultStatus(
+            address=session.address,
+            entered=session.entered,
+            authenticated=session.authenticated,
+            token_expires=session.token_expires,
+            trouble=None if trouble is None else trouble.code,
+            detail="" if trouble is None else trouble.detail,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was known at one moment; everything that is made of it is made without the event loop."""
+
+    config: str
+    now: Moment
+    started: Moment
+    faults: tuple[str, ...]
+    reloaded: bool
+    first_round: bool
+    clock_steps: int
+    vault: VaultStatus
+    servers: tuple[Server, ...]
+    seen: tuple[_Seen, ...]
+
+    def status(self) -> Status:
+        """The whole."""
+        credentials = tuple(map(self._credential, self.seen))
+        return Status(
+            version=__version__,
+            config=self.config,
+            now=self.now,
+            started=self.started,
+            faults=self.faults,
+            unready=tuple(self._unready(credentials)),
+            reloaded=self.reloaded,
+            clock_steps=self.clock_steps,
+            vault=self.vault,
+            providers=tuple(
+                ProviderStatus(
+                    server.gate.provider,
+                    server.gate.in_outage,
+                    server.gate.waiting,
+                    server.gate.in_flight,
+                    server.gate.opens_at,
+                )
+                for server in self.servers
+            ),
+            credentials=credentials,
+        )
+
+    def explain(self, name: str) -> list[explain.Step]:
+        """The arithmetic behind one credential's schedule.
+
+        Raises:
+            KeyError: There is no such credential.
+        """
+        found = {one.member.rotation.spec.name: one for one in self.seen}[name]
+        return explain.steps(found.member.rotation.spec, found.observation, found.around, self.now)
+
+    def _credential(self, one: _Seen) -> CredentialStatus:
+        return of(
+            one.member.rotation.spec,
+            one.observation,
+            one.around,
+            self.now.elapsed,
+            kinds={sink.name: sink.kind for sink in one.member.sinks},
+            required=one.member.required,
+            broken=one.broken,
+        )
+
+    def _unready(self, credentials: tuple[CredentialStatus, ...]) -> Iterator[str]:
+        """Why it is not ready. While consumers are served, no outage of Vault or of a provider is a reason."""
+        if not self.vault.entered:
+            yield "there has been no login to Vault yet"
+        if not self.first_round:
+            yield "not every credential has been looked at once"
+        unserved = [one.name for one in credentials if one.required and one.state in {State.EXPIRED, State.PENDING}]
+        if unserved:
+            more = f" and {len(unserved) - MOST_NAMED} more" if len(unserved) > MOST_NAMED else ""
+            yield f"consumers hold no good token of {', '.join(unserved[:MOST_NAMED])}{more}"

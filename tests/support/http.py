@@ -1,0 +1,35 @@
+"""What a running rotator answers on its socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from rotator.operate.listening import near
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def ask(
+    socket: Path, path: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> tuple[int, str, dict[str, str]]:
+    """Status, body and headers of an answer."""
+    with near(socket) as place:
+        connector = aiohttp.UnixConnector(str(place))
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(10)) as session,
+            session.request(method, f"http://rotator{path}", headers=headers) as answer,
+        ):
+            return answer.status, await answer.text(), dict(answer.headers)
+
+
+async def status_of(socket: Path, name: str) -> dict[str, Any]:
+    """What `/api/v1/status/NAME` says."""
+    import json  # noqa: PLC0415
+
+    code, body, _ = await ask(socket, f"/api/v1/status/{name}")
+    assert code == 200, body
+    document: dict[str, Any] = json.loads(body)
+    return document
