@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test faults reliability lint format lock sbom clean
+.PHONY: help demo test systemd-test faults reliability lint format lock sbom clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C ends it (ARGS="--lifetime 30s")
 	@.ci/setup run
@@ -14,6 +14,10 @@ demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C e
 test: ## every test, against the real servers (ARGS="-k name")
 	@.ci/setup dev
 	@$(BIN)/pytest -n 4 --dist loadgroup $(if $(ARGS),,--junitxml=build/tests.xml) $(ARGS)
+
+systemd-test: ## docs/howto/systemd.md on real systemds in containers; root, 5 minutes (ARGS="-k trixie")
+	@.ci/setup dev
+	@ROTATOR_SYSTEMD_TEST=1 $(BIN)/pytest tests/systemd --junitxml=build/systemd-tests.xml $(ARGS)
 
 faults: ## which test holds which fault: docs/faults.md, with the results of the last whole `make test`
 	@.ci/setup dev

@@ -10,7 +10,7 @@ import typer
 
 from rotator import __version__
 from rotator.cli import options
-from rotator.cli.options import Config, Output  # noqa: TC001  typer evaluates annotations
+from rotator.cli.options import At, Config, Output, UnansweredError, UnknownError
 from rotator.operate.hardening import harden
 from rotator.settings.problems import ConfigError
 
@@ -161,6 +161,69 @@ def simulate(
     raise typer.Exit(simulating.answer(options.find(config, os.environ), question, output))
 
 
+@app.command(epilog="Example: [bold]rotator status --watch[/bold]")
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One credential, in detail.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again every 2 s, until Ctrl-C.")] = False,
+    check_: Annotated[bool, typer.Option("--check", help="Exit with 1 unless everything is fresh.")] = False,
+    at: At = None,
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Show how the running daemon and its credentials are, the worst first, and what to do about it.
+
+    Exits with 1 when no daemon answers.
+    """
+    from rotator.cli import watching
+
+    raise typer.Exit(watching.status(options.place(at, config, os.environ), name, output, watch=watch, check=check_))
+
+
+@app.command(epilog="Example: [bold]rotator explain billing[/bold]   [bold]rotator explain invalid_client[/bold]")
+def explain(
+    what: Annotated[str, typer.Argument(metavar="NAME|CODE", help="A credential, or the code of an error.")],
+    at: At = None,
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Show the arithmetic behind a credential's schedule, or what an error code means and what to do about it."""
+    from rotator.cli import explaining
+
+    if what in explaining.CODES:
+        raise typer.Exit(explaining.code(what, output))
+    raise typer.Exit(explaining.credential(options.place(at, config, os.environ), what, output))
+
+
+@app.command(epilog="Example: [bold]rotator wait billing --timeout 30s && exec my-service[/bold]")
+def wait(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Credentials; all when left out.")] = None,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="How long to wait at most.")] = "60s",
+    at: At = None,
+    config: Config = None,
+) -> None:
+    """Wait until consumers of these credentials hold good tokens, also for a daemon that is yet to start.
+
+    Exits with 1 when that takes longer than --timeout.
+    """
+    from rotator.cli import waiting
+
+    raise typer.Exit(
+        waiting.wait(options.place(at, config, os.environ), names or [], options.seconds(timeout, "--timeout", 0.1))
+    )
+
+
+@app.command(epilog="Example: [bold]rotator healthcheck --at 127.0.0.1:9464[/bold]")
+def healthcheck(
+    ready: Annotated[bool, typer.Option("--ready", help="Ask whether it is ready, not only healthy.")] = False,
+    at: At = None,
+    config: Config = None,
+) -> None:
+    """Ask the running daemon for its health: for images without curl. Exits with 0 or 1."""
+    from rotator.cli import waiting
+
+    raise typer.Exit(waiting.healthcheck(options.place(at, config, os.environ), ready=ready))
+
+
 @app.command(epilog="Example: [bold]rotator schema > rotator.schema.json[/bold]")
 def schema() -> None:
     """Print the JSON schema of the configuration, for editors and validators."""
@@ -196,6 +259,13 @@ def main() -> None:
         app(standalone_mode=True)
     except ConfigError as error:
         typer.echo(str(error), err=True)
+        sys.exit(UNUSABLE)
+    except UnansweredError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(FAILED)
+    except UnknownError:
+        # The name is not repeated: what was mistaken for one may be a secret.
+        typer.echo("the running rotator has no credential of that name; `rotator status` lists those it has", err=True)
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

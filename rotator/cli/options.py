@@ -15,6 +15,8 @@ from rotator.settings.types import Seconds, listed, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rotator.operate.listening import HttpSettings
+
 USUAL = (Path("config.toml"), Path("/etc/rotator/config.toml"))
 
 Config = Annotated[
@@ -29,6 +31,42 @@ Config = Annotated[
 ]
 
 Output = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="For people, or for programs.")]
+
+
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="PLACE",
+        help="Where it listens, as http.listen has it; else as the configuration says.",
+        show_default=False,
+    ),
+]
+
+
+class UnansweredError(Exception):
+    """Nobody answers, or not as rotator does; the text says where, why, and what to look at."""
+
+
+class UnknownError(Exception):
+    """The rotator that runs has no such credential."""
+
+
+def place(at: str | None, config: Path | None, environ: Mapping[str, str]) -> HttpSettings:
+    """Where the rotator listens that is asked.
+
+    Raises:
+        ConfigError: The configuration cannot be used, or none was found.
+        typer.BadParameter: `at` is no place.
+    """
+    from rotator.settings import reach  # noqa: PLC0415  the other commands do without it
+
+    if at is None:
+        return reach.reach(find(config, environ), environ)
+    try:
+        return reach.named(at)
+    except ValueError:
+        raise typer.BadParameter("wanted unix:/run/rotator/rotator.sock or 127.0.0.1:9464", param_hint="--at") from None
 
 
 def find(given: Path | None, environ: Mapping[str, str]) -> Path:

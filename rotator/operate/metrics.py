@@ -44,7 +44,8 @@ class Meters:
     """What is counted and timed as it happens; see `rotator.engine.metered.Observer`."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a series more for each, which nobody reads: `process_start_time_seconds` tells
+        # A series more for each, which nobody reads: process_start_time_seconds tells the same.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._mints = Counter("rotator_mints", "Token requests.", ["provider", "result"], registry=self.registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,7 +18,7 @@ from rotator.oauth.request import GrantParameters
 from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
 from rotator.settings import model
-from rotator.settings.http import UNIX
+from rotator.settings.http import UNIX, Http
 from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.auth import AppRoleLogin, TokenLogin
 from rotator.vault.inputs import SecretFile, fetch
@@ -163,21 +164,29 @@ def http(loaded: Loaded, environ: Mapping[str, str]) -> HttpSettings:
     bearer = None
     if section.token_file is not None:
         bearer = partial(fetch, _file(loaded, section.token_file), "http.token_file")
+    return replace(place(section, state_dir(loaded.settings, environ)), bearer=bearer)
+
+
+def place(section: Http, state: Path) -> HttpSettings:
+    """Where that is, without the bearer that guards it."""
     path, address = None, None
     if section.listen is None:
-        path = state_dir(loaded.settings, environ) / "rotator.sock"
+        path = state / "rotator.sock"
     elif section.listen.startswith(UNIX):
         path = Path(section.listen.removeprefix(UNIX))
     else:
         host, _, port = section.listen.rpartition(":")
         address = (host.strip("[]"), int(port))
-    return HttpSettings(path, address, section.socket_mode, frozenset(section.actions), bearer)
+    return HttpSettings(path, address, section.socket_mode, frozenset(section.actions))
 
 
 def state_dir(settings: model.Settings, environ: Mapping[str, str]) -> Path:
     """Where the dates of raw, header and env files are kept: as configured, else as systemd, root or XDG have it."""
-    if settings.state_dir is not None:
-        return settings.state_dir
+    return settings.state_dir or usual_state_dir(environ)
+
+
+def usual_state_dir(environ: Mapping[str, str]) -> Path:
+    """The same where the configuration names none."""
     if environ.get("STATE_DIRECTORY"):
         return Path(environ["STATE_DIRECTORY"].partition(":")[0])
     if os.geteuid() == 0:
