@@ -25,6 +25,7 @@ from rotator.demo.bao import BaoServer
 from rotator.engine.clock import SystemClock, awake
 from rotator.engine.metered import NOBODY
 from rotator.engine.progress import Progress
+from rotator.engine.schedule import Schedule
 from rotator.engine.sentinel import Sentinel
 from rotator.fleet import Fleet
 from rotator.operate import logs, report
@@ -32,7 +33,6 @@ from rotator.operate.history import History
 from rotator.operate.metrics import Meters
 from rotator.overview import Overview
 from rotator.settings.load import load
-from rotator.testing import MemorySchedule
 from tests.support.oidc import OidcProvider
 from tests.support.process import Site
 
@@ -52,7 +52,7 @@ async def refreshed(loaded: Loaded, log: Journal, refreshes: int, *, observed: b
     try:
         await fleet.apply(loaded)
         await fleet.dispatcher.idle()
-        sentinel = Sentinel(clock, awake, MemorySchedule(clock), fleet.dispatcher, journal)
+        sentinel = Sentinel(clock, awake, Schedule(lambda *_: None, clock), fleet.dispatcher, journal)
         overview = Overview(fleet, Progress(clock, awake, sentinel, fleet.dispatcher), sentinel, clock, loaded.file)
         spent = 0.0
         for _ in range(refreshes):

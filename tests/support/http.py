@@ -27,7 +27,7 @@ async def ask(
 
 async def status_of(socket: Path, name: str) -> dict[str, Any]:
     """What `/api/v1/status/NAME` says."""
-    import json  # noqa: PLC0415
+    import json
 
     code, body, _ = await ask(socket, f"/api/v1/status/{name}")
     assert code == 200, body

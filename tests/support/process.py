@@ -115,10 +115,20 @@ class Rotator:
 
     async def ended(self) -> int:
         """Wait for its end; its exit code."""
-        async with asyncio.timeout(DEADLINE):
-            code = await self._process.wait()
-            await self._reader
+        try:
+            async with asyncio.timeout(DEADLINE):
+                code = await self._process.wait()
+                await self._reader
+        except TimeoutError:
+            raise AssertionError(f"it did not end within {DEADLINE} s; {self._doing()}") from None
         return code
+
+    def _doing(self) -> str:
+        """Its last words, and where the kernel has its threads."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        waits = [(task / "wchan").read_text() for task in tasks.iterdir()] if tasks.exists() else ["gone"]
+        last = "\n".join(json.dumps(event) for event in self.events[-15:])
+        return f"its threads wait in {', '.join(waits)}; the last events:\n{last}"
 
     def named(self, name: str, **fields: object) -> list[Event]:
         """The events of this name so far that have these fields."""
@@ -137,8 +147,7 @@ class Rotator:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            last = "\n".join(json.dumps(event) for event in self.events[-15:])
-            raise AssertionError(f"{what} did not come within {within} s; the last events:\n{last}") from None
+            raise AssertionError(f"{what} did not come within {within} s; {self._doing()}") from None
 
     async def _read(self) -> None:
         assert self._process.stderr is not None
