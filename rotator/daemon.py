@@ -47,6 +47,7 @@ class Daemon:
         environ: The process's environment as it was at the start; see `rotator.settings.startup.take`.
         clock: Time.
         log: Where events are told.
+        machine: The machine's clock, which APScheduler goes by, when `clock` is another one.
 
     Attributes:
         fleet: The credentials.
@@ -56,13 +57,20 @@ class Daemon:
         overview: How it all is.
     """
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock, log: Journal) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        clock: Clock,
+        log: Journal,
+        machine: Clock | None = None,
+    ) -> None:
         self.loaded = loaded
         self._environ = environ
         self._clock = clock
         self._log = self._history = History(log, clock)
         self._meters = Meters()
-        self.schedule = Schedule(self._due, clock)
+        self.schedule = Schedule(self._due, machine or clock)
         self.fleet = Fleet(
             clock, self._log, environ, self.schedule.plan, self.schedule.forget, self._ended, self._meters
         )

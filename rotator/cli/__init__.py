@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -234,9 +234,13 @@ def schema() -> None:
     typer.echo(json.dumps(document(), indent=2))
 
 
-@app.command(epilog="Example: [bold]rotator demo --lifetime 30s[/bold]")
+@app.command(epilog="Example: [bold]rotator demo --lifetime 30s --break provider[/bold]")
 def demo(
     lifetime: Annotated[str, typer.Option(help="How long tokens live; short ones show renewal.")] = "60s",
+    break_: Annotated[
+        Literal["provider", "vault", "clock"] | None,
+        typer.Option("--break", help="Let it go wrong: briefly, then for longer than a token lives, by turns."),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End as soon as the first tokens are delivered.")] = False,
 ) -> None:
     """See it work: a real OpenBao server and an authorization server on loopback, the daemon on top.
@@ -245,7 +249,7 @@ def demo(
     """
     from rotator.cli import showing
 
-    raise typer.Exit(showing.show(options.seconds(lifetime, "--lifetime", 10.0, DAY), once=once))
+    raise typer.Exit(showing.show(options.seconds(lifetime, "--lifetime", 10.0, DAY), break_, once=once))
 
 
 def main() -> None:

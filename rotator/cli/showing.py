@@ -17,6 +17,7 @@ from rotator.core import policy
 from rotator.core.observation import Surroundings
 from rotator.daemon import Daemon
 from rotator.demo.admin import BaoError
+from rotator.demo.mishap import Mishap, MovedClock, Part
 from rotator.demo.stage import Stage, stage
 from rotator.engine.clock import SystemClock
 from rotator.operate import logs
@@ -27,47 +28,69 @@ if TYPE_CHECKING:
     from rotator.core.rotation import Rotation
 
 SHOWN = frozenset(
-    {"daemon.ready", "daemon.draining", "vault.login", "vault.unavailable", "vault.recovered", "credential.recovered"}
+    {
+        "daemon.ready",
+        "daemon.draining",
+        "clock.stepped",
+        "vault.login",
+        "vault.unavailable",
+        "vault.recovered",
+        "credential.recovered",
+    }
 )
 FRAME = 0.25
 BAR = 30
 
 
-def show(lifetime: float, *, once: bool) -> int:
-    """Run the demo with tokens that live for so many seconds; return the exit code."""
+def show(lifetime: float, broken: str | None, *, once: bool) -> int:
+    """Run the demo; return the exit code.
+
+    Args:
+        lifetime: Seconds that tokens live.
+        broken: The part that goes wrong again and again; see `rotator.demo.mishap.Part`. None for none.
+        once: Whether to end as soon as the first tokens are delivered.
+    """
     try:
-        return asyncio.run(_demo(int(lifetime), once=once))
+        return asyncio.run(_demo(int(lifetime), broken, once=once))
     except BaoError as error:
         typer.echo(f"The demo could not start: {error}", err=True)
         return 1
 
 
-async def _demo(lifetime: int, *, once: bool) -> int:
+async def _demo(lifetime: int, broken: str | None, *, once: bool) -> int:
     people = Console()
     clock = SystemClock()
+    moved = MovedClock(clock)
     people.print("Starting a real OpenBao server and an authorization server on loopback …", style="dim")
     async with stage(clock, lifetime) as set_up:
         loaded = load(set_up.configuration, os.environ)
         with (set_up.home / "rotator.log").open("w") as file:
             log = logs.configure(logs.LogSettings(format="json"), file)
             told = _Told(log, people if not people.is_terminal else None)
-            daemon = Daemon(loaded, os.environ, clock, told)
+            daemon = Daemon(loaded, os.environ, moved, told, machine=clock)
+            mishap = None if broken is None else Mishap(Part(broken), set_up, moved)
+            going_wrong = None if mishap is None else asyncio.create_task(mishap.run(lifetime), name="mishap")
             try:
-                await _watch(daemon, set_up, told, people, clock, once=once)
+                await _watch(daemon, set_up, told, people, moved, mishap, once=once)
             finally:
+                if going_wrong is not None:
+                    going_wrong.cancel()
+                    await asyncio.gather(going_wrong, return_exceptions=True)
                 log.close()
     people.print("Everything has been stopped and removed.", style="dim")
     return 0 if told.delivered else 1
 
 
-async def _watch(daemon: Daemon, set_up: Stage, told: _Told, people: Console, clock: Clock, *, once: bool) -> None:
+async def _watch(
+    daemon: Daemon, set_up: Stage, told: _Told, people: Console, clock: Clock, mishap: Mishap | None, *, once: bool
+) -> None:
     running = asyncio.create_task(daemon.run(), name="daemon")
     expected = len(daemon.loaded.settings.credentials)
     _print_copies(people, set_up)
     with Live(console=people, refresh_per_second=1 / FRAME, auto_refresh=False, transient=False) as live:
         while not running.done():
             if people.is_terminal:
-                live.update(_screen(daemon, set_up, told, clock), refresh=True)
+                live.update(_screen(daemon, set_up, told, clock, mishap), refresh=True)
             if once and len(told.delivered) == expected:
                 daemon.stop()
             await asyncio.wait([running], timeout=FRAME)
@@ -108,7 +131,7 @@ class _Told:
         self._log.close()
 
 
-def _screen(daemon: Daemon, set_up: Stage, told: _Told, clock: Clock) -> Group:
+def _screen(daemon: Daemon, set_up: Stage, told: _Told, clock: Clock, mishap: Mishap | None) -> Group:
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for title in ("CREDENTIAL", "STATE", "VALID FOR", "", "NEXT MINT", "TOKEN", "SINKS"):
         table.add_column(title, no_wrap=True)
@@ -116,7 +139,8 @@ def _screen(daemon: Daemon, set_up: Stage, told: _Told, clock: Clock) -> Group:
         table.add_row(*_row(rotation, clock))
     issued = sum(set_up.provider.issued.values())
     footer = Text(f"\n{set_up.provider.received} token requests, {issued} tokens issued\n", style="dim")
-    return Group(table, footer, *(Text(line, style="dim") for line in told.last))
+    banner = [] if mishap is None else [Text(f"{mishap.said}\n", style="bold magenta")]
+    return Group(*banner, table, footer, *(Text(line, style="dim") for line in told.last))
 
 
 def _row(rotation: Rotation, clock: Clock) -> list[Text | str]:

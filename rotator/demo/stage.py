@@ -86,6 +86,8 @@ class Stage:
                 f"{token} {bao} kv get -address={self.bao.address} secret/tokens/billing",
             ),
             ("call an API with the token", f"curl -s -H @{self.home}/billing.header {self.provider.hello_url}"),
+            ("how it is, again and again", f"{rotator} status --watch -c {self.configuration}"),
+            ("the arithmetic of one schedule", f"{rotator} explain billing -c {self.configuration}"),
             ("the logs", f"tail -f {self.home}/rotator.log"),
             ("mint one now, another process", f"{rotator} rotate billing --force -c {self.configuration}"),
         ]
