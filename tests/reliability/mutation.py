@@ -84,7 +84,16 @@ AREAS = (
             "tests/integration/files/test_places.py",
         ),
     ),
-    Area("redaction", 85.0, ("rotator/operate/redaction.py",), ("tests/unit/operate",)),
+    Area(
+        "redaction",
+        85.0,
+        ("rotator/operate/redaction.py",),
+        (
+            "tests/unit/operate/test_redaction.py",
+            "tests/unit/operate/test_redacted_shapes.py",
+            "tests/unit/operate/test_logs.py",
+        ),
+    ),
 )
 
 
