@@ -13,6 +13,7 @@ from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stag
 from rotator.operate.history import History
 from rotator.operate.status import CredentialStatus, ProviderStatus, Status, VaultStatus, of
 from rotator.testing import FakeClock, RecordingJournal
+from tests.support.canary import canary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ UP = VaultStatus("https://vault.example.com:8200", True, True, NOW.elapsed + 265
 
 def token(name: str, age: float, lifetime: float = 600.0, scope: str = "openid admin") -> BearerToken:
     """A token that was issued `age` seconds ago."""
-    bearer = Secret(f"bearer of {name}, {age}")
+    bearer = Secret(canary(f"{name} {age}"))
     issued = Moment(NOW.wall - timedelta(seconds=age), NOW.elapsed - age)
     return BearerToken(bearer, issued, lifetime, scope, INPUTS, fingerprint(bearer))
 
@@ -39,7 +40,7 @@ def failure(code: Code, stage: Stage, lasted: float, row: int, detail: str = "",
 
 @dataclass(frozen=True)
 class Case:
-    """One credential, and what is remembered of it: when its last tokens were issued, in seconds ago."""
+    """One credential, and what is remembered of it: the ages of its last tokens, in seconds."""
 
     name: str
     provider: str = "thx"
@@ -50,6 +51,7 @@ class Case:
     behind: bool = False
     required: bool = True
     looked: bool = True
+    scope: str = "openid admin"
 
     @property
     def names(self) -> Mapping[str, Failure | None]:
@@ -58,7 +60,7 @@ class Case:
 
     def tokens(self) -> list[BearerToken]:
         """The tokens that are remembered, the newest first."""
-        return [token(self.name, age, self.lifetime) for age in self.ages]
+        return [token(self.name, age, self.lifetime, self.scope) for age in self.ages]
 
     def status(self) -> CredentialStatus:
         """How it is."""
