@@ -40,7 +40,10 @@ def failure(code: Code, stage: Stage, lasted: float, row: int, detail: str = "",
 
 @dataclass(frozen=True)
 class Case:
-    """One credential, and what is remembered of it: the ages of its last tokens, in seconds."""
+    """One credential, and what is remembered of it: the ages of its last tokens, in seconds.
+
+    Sinks hold the newest of them; those that failed, or that are `behind`, the one before.
+    """
 
     name: str
     provider: str = "thx"
@@ -66,9 +69,9 @@ class Case:
         """How it is."""
         tokens = self.tokens()
         hand = tokens[0] if tokens else None
-        late = (tokens[1] if len(tokens) > 1 else None) if self.behind else hand
+        previous = tokens[1] if len(tokens) > 1 else None
         views = {
-            name: SinkView(late if failed or self.behind else hand, looked=True, failure=failed)
+            name: SinkView(previous if failed or self.behind else hand, looked=True, failure=failed)
             for name, failed in self.names.items()
         }
         seen = Observation(
