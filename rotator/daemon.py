@@ -75,7 +75,9 @@ class Daemon:
             clock, self._log, environ, self.schedule.plan, self.schedule.forget, self._ended, self._meters
         )
         self.sentinel = Sentinel(clock, awake, self.schedule, self.fleet.dispatcher, self._log)
-        progress = Progress(clock, awake, self.sentinel, self.fleet.dispatcher)
+        progress = Progress(
+            clock, awake, self.sentinel, self.fleet.dispatcher, lambda: self.loaded.settings.vault.timeout
+        )
         self.overview = Overview(self.fleet, progress, self.sentinel, clock, loaded.file)
         self._manager = ServiceManager(self.overview, environ, awake)
         self._admin = Admin(self, self._history, self._meters, self._log, environ)
@@ -107,6 +109,7 @@ class Daemon:
             await self._work()
             await self._drain()
         finally:
+            self._stop.set()
             self.schedule.stop()
             await self._admin.stop()
             await self.fleet.close()
@@ -140,9 +143,13 @@ class Daemon:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Nothing may die in silence: without one of its parts the daemon would look alive and be none (R06)."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._log.event("process.error", where=task.get_name(), detail=whence(error))
+        if task.cancelled():
+            detail = "" if self._stop.is_set() else "cancelled, though the daemon goes on"
+        else:
+            error = task.exception()
+            detail = "" if error is None else whence(error)
+        if detail:
+            self._log.event("process.error", where=task.get_name(), detail=detail)
             self._exit_code = FAILED
             self._stop.set()
 

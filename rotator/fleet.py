@@ -42,9 +42,11 @@ class _Store:
 
     session: VaultSession
     task: asyncio.Task[None]
+    ended: Callable[[asyncio.Task[None]], object]
     made_from: tuple[model.Vault, model.Security]
 
     async def close(self) -> None:
+        self.task.remove_done_callback(self.ended)  # it ends on purpose
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         await self.session.close()
@@ -195,7 +197,7 @@ class Fleet:
         )
         task = asyncio.create_task(session.run(), name="vault session")
         task.add_done_callback(self._ended)
-        self._store = _Store(session, task, made_from)
+        self._store = _Store(session, task, self._ended, made_from)
         return [] if before is None else [before]
 
     def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:

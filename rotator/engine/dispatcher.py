@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,14 +65,21 @@ class _Pump:
     Attributes:
         wake: Set when the gate may have to open.
         task: Does the work.
+        due: When it is to look at its gate next, on the elapsed clock; infinity while nothing asks for it.
         unknown: Credentials behind the gate that have not been through a pass.
         shut_until: Until then it waits for those.
     """
 
     wake: asyncio.Event
     task: asyncio.Task[None]
+    due: float
     unknown: int = 0
     shut_until: float = NEVER
+
+    def stir(self, now: float) -> None:
+        """Have it look at its gate: there is more to let through, or more room."""
+        self.due = min(self.due, now)
+        self.wake.set()
 
 
 class Dispatcher:
@@ -86,7 +94,8 @@ class Dispatcher:
 
     Attributes:
         broken: The credentials whose last pass broke in a way that nobody foresaw.
-        moved_at: When a pass last began or ended, or the queue was last empty, on the elapsed clock.
+        moved_at: When a pass without leave to mint last began or ended, or such passes were last asked for while there
+            were none, on the elapsed clock.
     """
 
     def __init__(
@@ -119,7 +128,7 @@ class Dispatcher:
         if gate not in self._pumps:
             task = asyncio.create_task(self._pump(gate), name=f"gate {gate.provider}")
             task.add_done_callback(self._ended_for_good)
-            self._pumps[gate] = _Pump(asyncio.Event(), task)
+            self._pumps[gate] = _Pump(asyncio.Event(), task, self._clock.now().elapsed)
         pump = self._pumps[gate]
         pump.unknown += 1
         pump.shut_until = self._clock.now().elapsed + FIRST_LOOKS_WAIT
@@ -135,7 +144,7 @@ class Dispatcher:
         pump.unknown -= entry.passes == 0
         if all(other.gate is not entry.gate for other in self._entries.values()):
             del self._pumps[entry.gate]
-            pump.task.cancel()
+            self._dismiss(pump)
 
     def rotations(self) -> list[Rotation]:
         """Every credential's rotation."""
@@ -156,7 +165,7 @@ class Dispatcher:
             entry.again = True
         elif not entry.queued:
             entry.queued = True
-            if not self._queue:
+            if not self._queue and not self._running:
                 self.moved_at = self._clock.now().elapsed
             self._order += 1
             heapq.heappush(self._queue, (self._only_looks(name, entry), entry.rotation.served_until, self._order, name))
@@ -187,9 +196,18 @@ class Dispatcher:
         entry = self._entries[name]
         return entry.queued or entry.task is not None or entry.gate.has(name)
 
-    def is_queued(self) -> bool:
-        """Whether a credential waits for its pass to begin."""
-        return any(entry.queued for entry in self._entries.values())
+    def slept(self, seconds: float) -> None:
+        """The machine has slept for so long: nothing could move meanwhile, and nobody is late for it."""
+        self.moved_at += seconds
+        for entry in self._entries.values():
+            entry.began += seconds
+        for gate, pump in self._pumps.items():
+            pump.due += seconds
+            gate.slept(seconds)
+
+    def is_looking(self) -> bool:
+        """Whether a pass without leave to mint is under way, or waits for its turn."""
+        return self._running > 0 or any(entry.queued for entry in self._entries.values())
 
     def longest_pass(self) -> tuple[str, float]:
         """The credential whose pass is the oldest of those under way, and when; infinity when there is none."""
@@ -197,10 +215,13 @@ class Dispatcher:
         began, name = min(passes, default=(float("inf"), ""))
         return name, began
 
-    def overdue_gates(self) -> dict[str, float]:
-        """The gates at which somebody waits and that should have opened, by provider, and when they should have."""
-        dates = ((gate, gate.next_at(), pump.shut_until) for gate, pump in self._pumps.items())
-        return {gate.provider: max(at, shut) for gate, at, shut in dates if at is not None}
+    def gates_due(self) -> list[tuple[str, float]]:
+        """The providers, and when the gate of each is to be looked at next: in the past when nobody has done so."""
+        return [(gate.provider, pump.due) for gate, pump in self._pumps.items()]
+
+    def oldest_requests(self) -> list[tuple[str, float]]:
+        """The providers, and when the oldest token request under way was sent to each; infinity for none."""
+        return [(gate.provider, gate.oldest_request) for gate in self._pumps]
 
     async def first_round(self) -> None:
         """Return once every credential that is known now has been through a pass and waits for nothing but time."""
@@ -217,10 +238,9 @@ class Dispatcher:
             Whether all ended within `grace` seconds; what did not has been cancelled.
         """
         self._draining = True
-        pumps = [pump.task for pump in self._pumps.values()]
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        for pump in self._pumps.values():
+            self._dismiss(pump)
+        await asyncio.gather(*(pump.task for pump in self._pumps.values()), return_exceptions=True)
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
         if not tasks:
             return True
@@ -249,8 +269,10 @@ class Dispatcher:
         return entry.gate.has(name) or not entry.rotation.is_due(self.around(name))
 
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
-        self._running += not may_mint
-        entry.began = self.moved_at = self._clock.now().elapsed
+        entry.began = self._clock.now().elapsed
+        if not may_mint:
+            self._running += 1
+            self.moved_at = entry.began
         if entry.planned is not None:
             self._late(max(0.0, entry.began - entry.planned))
             entry.planned = None
@@ -271,7 +293,7 @@ class Dispatcher:
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
         """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
         entry.task = None
-        self.moved_at = self._clock.now().elapsed
+        now = self._clock.now().elapsed
         if entry.gate in self._pumps:
             self._pumps[entry.gate].unknown -= entry.passes == 0
         entry.passes += 1
@@ -279,6 +301,7 @@ class Dispatcher:
             entry.gate.passed()
         else:
             self._running -= 1
+            self.moved_at = now
         goes_on = not task.cancelled() and self._entries.get(name) is entry
         if entry.admitted:
             entry.admitted = False
@@ -290,7 +313,7 @@ class Dispatcher:
             self._follow(name, entry, task.result())
         self._start_passes()
         if entry.gate in self._pumps:
-            self._pumps[entry.gate].wake.set()
+            self._pumps[entry.gate].stir(now)
         self._changed.set()
 
     def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
@@ -316,10 +339,16 @@ class Dispatcher:
                 self._admit(gate, now)
                 continue
             pump.wake.clear()
+            pump.due = math.inf if at is None else at
             try:
                 await asyncio.wait_for(pump.wake.wait(), None if at is None else at - now)
             except TimeoutError:
                 continue
+
+    def _dismiss(self, pump: _Pump) -> None:
+        """End a pump's task on purpose: nobody is to be told of that."""
+        pump.task.remove_done_callback(self._ended_for_good)
+        pump.task.cancel()
 
     def _admit(self, gate: Gate, now: float) -> None:
         name = gate.admit(now)

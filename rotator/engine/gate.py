@@ -9,13 +9,17 @@ every 5 s and never to none, and the first answer opens it again.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER, Surroundings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rotator.core.errors import RotationError
 
 OUTAGE_AFTER = 30
@@ -60,6 +64,8 @@ class Gate:
         self._in_flight = 0
         self._failed_in_a_row = 0
         self._opens_at = NEVER
+        self._under_way: dict[int, float] = {}
+        self._requests = 0
 
     @property
     def in_outage(self) -> bool:
@@ -75,6 +81,11 @@ class Gate:
     def in_flight(self) -> int:
         """How many have been let through and are not done."""
         return self._in_flight
+
+    @property
+    def oldest_request(self) -> float:
+        """When the oldest token request that is under way was sent; infinity when there is none."""
+        return min(self._under_way.values(), default=math.inf)
 
     @property
     def opens_at(self) -> float:
@@ -128,6 +139,21 @@ class Gate:
     def passed(self) -> None:
         """One that was admitted has finished, whether it asked the provider or not."""
         self._in_flight -= 1
+
+    @contextmanager
+    def asking(self, now: float) -> Iterator[None]:
+        """A token request is under way while the block lasts."""
+        self._requests += 1
+        number = self._requests
+        self._under_way[number] = now
+        try:
+            yield
+        finally:
+            del self._under_way[number]
+
+    def slept(self, seconds: float) -> None:
+        """The machine has slept for so long, which no request has taken."""
+        self._under_way = {number: began + seconds for number, began in self._under_way.items()}
 
     def answered(self, now: float) -> bool:
         """The provider has given an answer, be it a refusal. True when that ends an outage."""

@@ -26,7 +26,8 @@ class GatedEndpoint:
     async def mint(self, client_id: str, secret: Secret) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
         try:
-            grant = await self._endpoint.mint(client_id, secret)
+            with self._gate.asking(self._clock.now().elapsed):
+                grant = await self._endpoint.mint(client_id, secret)
         except RotationError as error:
             if self._gate.failed(error, self._clock.now().elapsed):
                 self._recovered(self._gate)

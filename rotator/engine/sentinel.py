@@ -46,6 +46,7 @@ class Sentinel:
         ticked_at: When it last looked, on the elapsed clock: it tells whether the loop makes progress.
         awake_at: The same on `monotonic`.
         advanced_at: When the elapsed clock was last seen to go on, on `monotonic`.
+        turned_at: When the wall clock was last seen to show another time, on `monotonic`.
         steps: How often the wall clock has been set.
     """
 
@@ -58,7 +59,7 @@ class Sentinel:
         journal: Journal,
     ) -> None:
         self.ticked_at = clock.now().elapsed
-        self.awake_at = self.advanced_at = monotonic()
+        self.awake_at = self.advanced_at = self.turned_at = monotonic()
         self.steps = 0
         self._clock = clock
         self._monotonic = monotonic
@@ -78,6 +79,8 @@ class Sentinel:
             self.ticked_at, self.awake_at = now.elapsed, awake
             if now.elapsed > before.elapsed:
                 self.advanced_at = awake
+            if now.wall != before.wall:
+                self.turned_at = awake
             before, awake_before = now, awake
 
     def compare(self, before: Moment, now: Moment, awake: float) -> None:
@@ -98,6 +101,7 @@ class Sentinel:
                 rotation.clock_was_set()
         if slept > STEP:
             self._journal.event("clock.resumed", slept_s=round(slept, 3))
+            self._dispatcher.slept(slept)
         if abs(step) > STEP or slept > STEP:
             self._schedule.replan()
             self._dispatcher.submit_all()
