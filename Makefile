@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test systemd-test faults reliability lint format lock sbom clean
+.PHONY: help demo test systemd-test deploy-test faults reliability lint format lock docs sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test: ## every test, against the real servers (ARGS="-k name")
 systemd-test: ## docs/howto/systemd.md on real systemds in containers; root, 5 minutes (ARGS="-k trixie")
 	@.ci/setup dev
 	@ROTATOR_SYSTEMD_TEST=1 $(BIN)/pytest tests/systemd --junitxml=build/systemd-tests.xml $(ARGS)
+
+deploy-test: ## image, chart, alerts, dashboard, AppRole with the real tools; root, 6 minutes (ARGS="-k chart")
+	@.ci/setup deploy
+	@ROTATOR_DEPLOY_TEST=1 $(BIN)/pytest tests/deploy --timeout 600 --junitxml=build/deploy-tests.xml $(ARGS)
 
 faults: ## which test holds which fault: docs/faults.md, with the results of the last whole `make test`
 	@.ci/setup dev
@@ -45,7 +49,16 @@ lock: ## make the locks anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev -c requirements.lock -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group reliability -c requirements-dev.lock -o requirements-reliability.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group docs -c requirements-dev.lock -o requirements-docs.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group deploy -c requirements-dev.lock -o requirements-deploy.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -c requirements.lock -o deploy/container/runtime.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --group build -c requirements.lock -o deploy/container/build.lock
 	@cd tests/authserver && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
+
+docs: ## the documentation as a site: build/site, any warning an error
+	@.ci/setup docs
+	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env -c docs -d build/site-doctrees . build/site
+	@echo "build/site/index.html"
 
 sbom: ## the bill of materials of what users install: build/rotator.cdx.json (CycloneDX)
 	@.ci/setup reliability

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from rotator import __version__
 from rotator.cli import options
 from rotator.cli.options import At, Config, Output, UnansweredError, UnknownError
 from rotator.operate.hardening import harden
@@ -37,14 +36,19 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"rotator {__version__}")
+        from rotator.cli import version
+
+        typer.echo("\n".join(version.lines()))
         raise typer.Exit
 
 
 @app.callback(help=HELP)
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print version, commit, Python and platform, and exit."
+        ),
     ] = False,
 ) -> None:
     """See `HELP`."""

@@ -13,7 +13,7 @@ from tests.support.sbom import invalid, merged
 from tests.support.tree_secrets import Excuse, Finding, excuses, findings, unexplained
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-reliability.lock"]
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-reliability.lock", "requirements-docs.lock"]
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*==[^\s;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
 
 

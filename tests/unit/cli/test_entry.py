@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_the_version_is_told_and_nothing_else() -> None:
+def test_the_version_is_told_with_what_a_report_of_a_defect_needs() -> None:
     done = CliRunner().invoke(app, ["--version"])
-    assert (done.exit_code, done.output) == (0, f"rotator {__version__}\n")
+    assert done.exit_code == 0
+    version, commit, python, system = done.output.splitlines()
+    assert (version, commit.split()[0]) == (f"rotator {__version__}", "commit")
+    assert python.startswith(f"Python {platform.python_version()} ")
+    assert platform.machine() in system
 
 
 def test_a_look_ahead_that_is_forced_says_so_and_why_it_could_not_be_done(
