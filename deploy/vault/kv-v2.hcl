@@ -1,0 +1,1 @@
+../../rotator/demo/policy.hcl
