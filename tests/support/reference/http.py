@@ -25,8 +25,8 @@ Fields are only ever added. What is not known, or does not apply, is null. Times
 in `_s` is seconds. `state` is the worst that applies:"""
 
 ANSWERS = {
-    "GET /-/healthy": "200 `healthy` while the engine makes progress, else 503 with a reason per line. Never depends on "
-    "Vault or a provider: a restart would mend neither",
+    "GET /-/healthy": "200 `healthy` while the engine makes progress, else 503 with a reason per line. Never depends "
+    "on Vault or a provider: a restart would mend neither",
     "GET /-/ready": "200 `ready` after the login and the first round while no credential with `required = true` has "
     "expired, else 503 with a reason per line",
     "GET /metrics": "[metrics](metrics.md)",
@@ -52,6 +52,7 @@ def page() -> str:
     states = [f"| `{state}` | {meaning} |" for state, meaning in MEANING.items()]
     example = json.dumps(document, indent=2)
     table = "\n".join(["| state | meaning |", "|---|---|", *states])
-    return (
-        "\n\n".join([INTRODUCTION, table, "One credential whose secret is refused:", f"```json\n{example}\n```"]) + "\n"
-    )
+    routes = [f"| `{request}` | {answer} |" for request, answer in ANSWERS.items()]
+    requests = "\n".join(["| request | answer |", "|---|---|", *routes])
+    shown = ["One credential whose secret is refused:", f"```json\n{example}\n```"]
+    return "\n\n".join([WHERE, requests, STEERING, table, *shown]) + "\n"
