@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +133,13 @@ class Machine:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     async def main_pid(self) -> int:
-        """The main process of rotator, as the machine numbers it."""
+        """The main process of rotator, as the machine numbers it; 0 when there is none."""
         return int((await self.show("MainPID"))["MainPID"])
+
+    async def signal(self, name: str, pid: int) -> None:
+        """Send a signal to a process."""
+        assert pid > 0, "there is no such process"
+        await self.output("bash", "-c", f"kill -{name} {pid}")
 
     async def told(self, event: str) -> list[dict[str, Any]]:
         """What rotator has logged of this name since the boot."""
@@ -160,8 +166,8 @@ class Machine:
                 assert await process.stdout.readline() == b"hung\n", await process.communicate()
             yield
         finally:
-            if process.returncode is None:
-                process.kill()
+            with suppress(ProcessLookupError):  # it ended with the process that it held
+                os.killpg(process.pid, signal.SIGKILL)  # nsenter waits for a child of its own
             await process.communicate()
 
     async def until(
@@ -180,5 +186,12 @@ class Machine:
         pipe = asyncio.subprocess.PIPE
         enter = ("nsenter", f"--target={self._leader}", "--all", "--")
         return await asyncio.create_subprocess_exec(
-            *enter, *command, stdin=pipe, stdout=pipe, stderr=pipe, env={**ENVIRONMENT, **env}, cwd="/"
+            *enter,
+            *command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env={**ENVIRONMENT, **env},
+            cwd="/",
+            start_new_session=True,
         )

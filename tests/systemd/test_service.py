@@ -168,7 +168,7 @@ async def test_a_loop_that_hangs_is_killed_and_started_again_without_a_mint_r09(
 
 async def test_a_process_that_is_stopped_is_killed_and_started_again_without_a_mint_c08(site: Site) -> None:
     pid, mints, restarts, token = await _before(site)
-    await site.machine.script(f"kill -STOP {pid}")
+    await site.machine.signal("STOP", pid)
     await site.machine.until(lambda: _is_gone(site, pid), "the watchdog", WATCHDOG + SLACK)
     await site.machine.until(lambda: _runs_again(site, pid), "the restart")
     assert await site.restarts() == restarts + 1
@@ -177,7 +177,7 @@ async def test_a_process_that_is_stopped_is_killed_and_started_again_without_a_m
 
 async def test_a_process_that_is_killed_is_started_again_without_a_mint_r01(site: Site) -> None:
     pid, mints, restarts, token = await _before(site)
-    await site.machine.script(f"kill -KILL {pid}")
+    await site.machine.signal("KILL", pid)
     await site.machine.until(lambda: _runs_again(site, pid), "the restart")
     assert await site.restarts() == restarts + 1
     assert (site.mints(), await site.published()) == (mints, token)
