@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from rotator.core.model import Secret
+
+# A machine that is busy breaks no property; what hangs is ended by pytest's own deadline.
+hypothesis.settings.register_profile("rotator", deadline=None)
+hypothesis.settings.load_profile("rotator")
 
 
 @dataclass(frozen=True)
