@@ -127,7 +127,8 @@ def test_the_service_accounts_token_is_for_vault_alone() -> None:
 
 def test_the_sidecar_starts_first_stays_and_holds_the_workload_back_until_there_are_tokens() -> None:
     pod = one(render(values("sidecar")), "Deployment")["spec"]["template"]["spec"]
-    (sidecar,) = pod["initContainers"]
+    directory, sidecar = pod["initContainers"]
+    assert "restartPolicy" not in directory
     assert (sidecar["name"], sidecar["restartPolicy"]) == ("rotator", "Always")
     assert sidecar["startupProbe"]["httpGet"]["path"] == "/-/ready"
     assert "readinessProbe" not in sidecar
