@@ -46,6 +46,7 @@ class Admin:
         self._environ = environ
         self._server: AdminServer | None = None
         self._made_from: tuple[Http, object] | None = None
+        self._place = ""
 
     async def start(self, loaded: Loaded) -> None:
         """Listen where the configuration says.
@@ -58,21 +59,28 @@ class Admin:
             raise ConfigError(str(loaded.file), [failure])
 
     async def reload(self, loaded: Loaded) -> None:
-        """Listen somewhere else, or differently, if the configuration now says so."""
-        if self._made_from != (loaded.settings.http, loaded.settings.state_dir):
+        """Listen somewhere else, or differently, if the configuration now says so.
+
+        Where another place cannot be had, the one before is kept; `http.unavailable` tells, and the next reload tries.
+        """
+        if self._made_from == (loaded.settings.http, loaded.settings.state_dir):
+            return
+        before, place = self._server, self._place
+        if place == translate.http(loaded, self._environ).place:
             await self.stop()
             await self._listen(loaded)
+        elif await self._listen(loaded) is None and before is not None:
+            await before.stop()
 
     async def stop(self) -> None:
         """Answer nobody any more."""
         if self._server is not None:
             await self._server.stop()
-            self._server = None
+            self._server, self._made_from, self._place = None, None, ""
 
     async def _listen(self, loaded: Loaded) -> Problem | None:
         settings = translate.http(loaded, self._environ)
         server = AdminServer(settings, self._subject, self._history, self._meters)
-        self._made_from = (loaded.settings.http, loaded.settings.state_dir)
         try:
             await server.start()
         except OSError as error:
@@ -80,6 +88,7 @@ class Admin:
             why = error.strerror or str(error)
             self._log.event("http.unavailable", listen=settings.place, detail=why, cure=CURE)
             return Problem("http.listen", None, f"{settings.place}: {why}", WANTED, CURE)
-        self._server = server
+        self._server, self._place = server, settings.place
+        self._made_from = (loaded.settings.http, loaded.settings.state_dir)
         self._log.event("http.listening", listen=settings.place, actions=sorted(settings.actions))
         return None

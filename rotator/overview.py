@@ -83,7 +83,8 @@ class Overview:
                 _Seen(
                     member,
                     member.rotation.seen,
-                    dispatcher.around(name),
+                    # By its gate: while a reload waits for its pass to end, the dispatcher knows it no more.
+                    dispatcher.around_gate(member.server.gate),
                     name in dispatcher.broken,
                 )
                 for name, member in self._fleet.members.items()

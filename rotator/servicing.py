@@ -49,8 +49,7 @@ class ServiceManager:
         while True:
             now = self._monotonic()
             if not ready and (self._overview.first_round or now - began > READY_ANYWAY):
-                ready = True
-                self._tell(notify.READY, notify.status(self._overview.line()))
+                ready = self._tell(notify.READY, notify.status(self._overview.line()))
             if not self._overview.faults() and self._interval is not None:
                 self._tell(notify.ALIVE)
             if now - told_at >= STATUS_INTERVAL:
@@ -70,6 +69,6 @@ class ServiceManager:
         """The end has begun, and may take so many seconds."""
         self._tell(notify.STOPPING, notify.extend(grace + MARGIN), notify.status("ending what is under way"))
 
-    def _tell(self, first: str, *more: str) -> None:
-        # A manager that is not there, or not listening, is no trouble of ours; what matters is told again.
-        notify.tell(self._environ, first, *more)
+    def _tell(self, first: str, *more: str) -> bool:
+        """Whether it was told: one that is not there, or not listening, is no trouble of ours."""
+        return notify.tell(self._environ, first, *more) is None

@@ -189,7 +189,11 @@ class Dispatcher:
 
     def around(self, name: str) -> Surroundings:
         """What a pass of `name` would know of its surroundings now."""
-        return self._entries[name].gate.around(may_mint=True, store_recovered_at=self._store_recovered_at)
+        return self.around_gate(self._entries[name].gate)
+
+    def around_gate(self, gate: Gate) -> Surroundings:
+        """The same for any credential behind a gate."""
+        return gate.around(may_mint=True, store_recovered_at=self._store_recovered_at)
 
     def is_busy(self, name: str) -> bool:
         """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""

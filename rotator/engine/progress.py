@@ -1,7 +1,7 @@
 """Whether the engine makes progress: what liveness is told from, whoever asks (systemd, a probe, a person).
 
-Nothing here depends on a provider, on Vault or on a disk: they may be away for as long as they like. What waits for them
-has a deadline; what has gone on for longer than that waits for nobody.
+Nothing here depends on a provider, on Vault or on a disk: they may be away for as long as they like. What waits for
+them has a deadline; what has gone on for longer than that waits for nobody.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST_PASS = 120.0
 """Seconds for which one pass may last: some times what the deadlines of a source, a mint and a sink add up to."""
 
 USUAL_TIMEOUT = 5.0
-"""Seconds for one request to Vault, for which the figures for passes are made; where it may take longer, so may they."""
+"""Seconds for one request to Vault, for which the bounds on passes are made; where it may take longer, so may they."""
 
 
 class Progress:

@@ -26,6 +26,8 @@ UNTOLD = frozenset({"process.vitals", "token.mint_retried", "token.delivery_retr
 LIFE = 2
 """Figures per life: when it began and when it ends."""
 
+_NONE = array("d")
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -70,8 +72,8 @@ class History:
 
     def lives(self, credential: str) -> list[tuple[float, float]]:
         """When the last tokens of a credential began and end, on the elapsed clock, the oldest first."""
-        kept = self._lives.get(credential)
-        return [] if kept is None else list(zip(kept[::LIFE], kept[1::LIFE], strict=True))
+        kept = self._lives.get(credential, _NONE)[:]  # in one go, as in `last`
+        return list(zip(kept[::LIFE], kept[1::LIFE], strict=True))
 
     def last(self, credential: str, count: int) -> list[Event]:
         """The last events of a credential, the newest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rotator.operate.listening import HttpSettings
     from rotator.operate.metrics import Meters
     from rotator.operate.status import CredentialStatus, Status
+
+T = TypeVar("T")
 
 CLOSING = 1.0
 """Seconds that answers under way get when the server stops."""
@@ -109,7 +111,8 @@ class AdminServer:
         leave(self._settings)
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_guarded], client_max_size=1024)
+        application = web.Application(client_max_size=1024)
+        application.on_response_prepare.append(_make_safe)
         routes: Mapping[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
             ("GET", "/"): self._page,
             ("GET", "/-/healthy"): self._healthy,
@@ -128,23 +131,23 @@ class AdminServer:
         return _told(self._subject.faults(), "healthy")
 
     async def _ready(self, _: web.Request) -> web.Response:
-        status = await asyncio.to_thread(self._subject.snapshot().status)
+        status = await _in_thread(self._subject.snapshot().status)
         return _told(list(status.unready), "ready")
 
     async def _metrics(self, _: web.Request) -> web.Response:
         snapshot = self._subject.snapshot()
-        body = await asyncio.to_thread(lambda: self._meters.exposition(snapshot.status()))
+        body = await _in_thread(lambda: self._meters.exposition(snapshot.status()))
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self, _: web.Request) -> web.Response:
         snapshot = self._subject.snapshot()
         events = list(self._history.events)[: -SHOWN_EVENTS - 1 : -1]
-        return _json(await asyncio.to_thread(lambda: _dumped(report.whole(snapshot.status(), events))))
+        return _json(await _in_thread(lambda: _dumped(report.whole(snapshot.status(), events))))
 
     async def _one(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         snapshot = self._subject.snapshot()
-        return _json(await asyncio.to_thread(self._described, snapshot, name))
+        return _json(await _in_thread(lambda: self._described(snapshot, name)))
 
     def _described(self, snapshot: Snapshot, name: str) -> bytes:
         status = snapshot.status()
@@ -160,16 +163,16 @@ class AdminServer:
     async def _page(self, request: web.Request) -> web.Response:
         snapshot = self._subject.snapshot()
         query = page.Query.parse(request.query)
-        body = await asyncio.to_thread(lambda: page.render(snapshot.status(), self._history, query))
+        body = await _in_thread(lambda: page.render(snapshot.status(), self._history, query))
         return web.Response(body=body, headers={**page.HEADERS, "Content-Type": "text/html; charset=utf-8"})
 
     async def _reload(self, request: web.Request) -> web.Response:
-        self._permit(request, "reload")
+        await self._permit(request, "reload")
         self._subject.reload()
         return _told([], "the configuration is read again; the log and rotator_config_last_reload_successful tell", 202)
 
     async def _rotate(self, request: web.Request) -> web.Response:
-        self._permit(request, "rotate")
+        await self._permit(request, "rotate")
         name = request.match_info["name"]
         try:
             self._subject.rotate(name)
@@ -177,37 +180,42 @@ class AdminServer:
             raise _unknown() from None
         return _told([], f"a token for {name} is minted as soon as its provider's gate lets it through", 202)
 
-    def _permit(self, request: web.Request, action: str) -> None:
+    async def _permit(self, request: web.Request, action: str) -> None:
         """See that the configuration allows the action, and that who asks may ask for it."""
         if action not in self._settings.actions:
             raise web.HTTPForbidden(text=f'not allowed here; http.actions = ["{action}"] would allow it\n')
         if self._settings.bearer is None:
             return
-        shown = request.headers.get("Authorization", "")
         try:
-            wanted = f"Bearer {self._settings.bearer().reveal()}"
+            bearer = await _in_thread(self._settings.bearer)  # a disk may hang
         except RotationError:
             raise web.HTTPServiceUnavailable(text="the file of http.token_file cannot be read\n") from None
-        if not hmac.compare_digest(shown.encode(), wanted.encode()):
+        # A header may hold any bytes; those that are no UTF-8 come as surrogates.
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(shown, f"Bearer {bearer.reveal()}".encode()):
             raise web.HTTPUnauthorized(
                 text="wanted: Authorization: Bearer, with what is in http.token_file\n",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
 
-@web.middleware
-async def _guarded(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Safe headers on every answer, refusals as well; nothing is told of what went wrong inside."""
-    try:
-        answer = await handler(request)
-    except web.HTTPException as refusal:
-        refusal.headers.update(SAFE)
-        raise
+async def _make_safe(_: web.Request, answer: web.StreamResponse) -> None:
+    """Safe headers on every answer: refusals, and what went wrong inside, of which nothing is told, as well."""
     for name, value in SAFE.items():
         answer.headers.setdefault(name, value)
-    return answer
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """What may take its time.
+
+    Raises:
+        HTTPServiceUnavailable: There is no thread to be had.
+    """
+    try:
+        running = asyncio.get_running_loop().run_in_executor(None, work)
+    except RuntimeError:
+        raise web.HTTPServiceUnavailable(text="no thread could be started for this\n") from None
+    return await running
 
 
 def _named(status: Status, name: str) -> CredentialStatus:

@@ -40,7 +40,10 @@ class HttpSettings:
     @property
     def place(self) -> str:
         """As http.listen has it."""
-        return f"unix:{self.socket}" if self.address is None else f"{self.address[0]}:{self.address[1]}"
+        if self.address is None:
+            return f"unix:{self.socket}"
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listen(settings: HttpSettings) -> socket.socket:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 async def ask(
-    socket: Path, path: str, method: str = "GET", headers: dict[str, str] | None = None
+    socket: Path, path: str, method: str = "GET", headers: dict[str, str] | None = None, within: float = 10.0
 ) -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers of an answer."""
+    """Status, body and headers of an answer that comes within so many seconds."""
     with near(socket) as place:
         connector = aiohttp.UnixConnector(str(place))
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(10)) as session,
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(within)) as session,
             session.request(method, f"http://rotator{path}", headers=headers) as answer,
         ):
             return answer.status, await answer.text(), dict(answer.headers)
