@@ -86,6 +86,7 @@ class Chromium:
         for domain in ("Page", "Runtime", "Log", "Audits", "Accessibility"):
             await page.ask(f"{domain}.enable")
         await page.resize(width, height, scale=scale)
+        await page.ask("Emulation.setScrollbarsHidden", hidden=True)  # pictures have no place for them
         try:
             yield page
         finally:

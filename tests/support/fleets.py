@@ -65,31 +65,32 @@ class Case:
         """The tokens that are remembered, the newest first."""
         return [token(self.name, age, self.lifetime, self.scope) for age in self.ages]
 
-    def status(self) -> CredentialStatus:
-        """How it is."""
+    def spec(self) -> CredentialSpec:
+        """What its operator wants."""
+        return CredentialSpec(self.name, self.provider, (("grant", "client_credentials"),))
+
+    def observation(self) -> Observation:
+        """What is known of it."""
         tokens = self.tokens()
         hand = tokens[0] if tokens else None
         previous = tokens[1] if len(tokens) > 1 else None
-        views = {
-            name: SinkView(previous if failed or self.behind else hand, looked=True, failure=failed)
-            for name, failed in self.names.items()
-        }
-        seen = Observation(
+        return Observation(
             inputs=INPUTS,
             in_hand=hand,
-            sinks=views,
+            sinks={
+                name: SinkView(previous if failed or self.behind else hand, looked=True, failure=failed)
+                for name, failed in self.names.items()
+            },
             failure=self.mint,
             requested_at=hand.issued.elapsed if hand else NEVER,
             looked_at=NOW.elapsed - 20.0 if self.looked else NEVER,
         )
-        return of(
-            CredentialSpec(self.name, self.provider, (("grant", "client_credentials"),)),
-            seen,
-            Surroundings(),
-            NOW.elapsed,
-            kinds={name: name.partition(":")[0] for name in views},
-            required=self.required,
-        )
+
+    def status(self) -> CredentialStatus:
+        """How it is."""
+        kinds = {name: name.partition(":")[0] for name in self.names}
+        around = Surroundings()
+        return of(self.spec(), self.observation(), around, NOW.elapsed, kinds=kinds, required=self.required)
 
 
 def status(

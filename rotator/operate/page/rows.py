@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rotator.core.observation import NEVER
 from rotator.operate.page.findings import urgency
 from rotator.operate.page.timeline import timeline
-from rotator.operate.page.words import Instant, instant, span
+from rotator.operate.page.words import Instant, instant, relative, span
 from rotator.operate.redaction import redact_text
 from rotator.operate.status import MEANING, State
 
@@ -176,7 +176,7 @@ def _valid_for(one: CredentialStatus, now: float) -> str:
     if one.served_until == NEVER:
         return "no token"
     left = one.served_until - now
-    return span(left) if left > 0 else f"expired {span(-left)} ago"
+    return span(left) if left > 0 else f"expired {relative(left)}"
 
 
 def _token(token: BearerToken | None, now: Moment) -> TokenView | None:
@@ -212,9 +212,9 @@ def _sink(sink: SinkStatus, now: Moment) -> SinkRow:
 def _how(sink: SinkStatus, now: float) -> tuple[State, str]:
     """As which state a sink counts, and the word for it."""
     if sink.token is None:
-        return (State.PENDING, "holds none yet") if sink.trouble is None else (State.EXPIRED, sink.trouble.code.text)
+        return (State.PENDING, "none yet") if sink.trouble is None else (State.EXPIRED, sink.trouble.code.text)
     if sink.token.expires <= now:
-        return State.EXPIRED, "holds an expired token"
+        return State.EXPIRED, "expired token"
     if sink.trouble is not None:
         return State.PARKED if sink.trouble.parked else State.FAILING, sink.trouble.code.text
     return (State.PENDING, "behind") if sink.behind else (State.FRESH, "up to date")

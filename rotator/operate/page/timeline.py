@@ -153,8 +153,6 @@ def _lanes(lives: Sequence[Interval]) -> list[int]:
 
 def _gaps(one: CredentialStatus, lives: Sequence[Interval], started: float, now: float) -> list[Interval]:
     """When consumers had no good token, up to now, as far as is known."""
-    if one.state is State.PENDING and not lives:
-        return []  # nothing was expected yet
     found = _between(lives, now)
     if one.state is State.EXPIRED:
         # A token in hand serves nobody: what counts is what the sinks hold.

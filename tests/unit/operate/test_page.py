@@ -197,6 +197,11 @@ def test_markup_in_any_string_stays_a_string(query: dict[str, str]) -> None:
     assert any("<script>alert(1)</script>" in (one.text or "") + (one.tail or "") for one in elements)
 
 
+def test_control_characters_in_a_search_are_left_out() -> None:
+    html = rendered(fleets.status([fleets.Case("billing")]), {"q": "bil\x00li\x1b[31mng\n"})
+    assert 'value="billi[31mng"' in html
+
+
 def test_a_lone_surrogate_breaks_nothing() -> None:
     status = fleets.status([fleets.Case("billing")], config="/etc/caf\udce9.toml")
     assert "/etc/caf?.toml" in rendered(status)
@@ -221,7 +226,9 @@ def test_states_are_told_by_shape_and_word_and_not_by_colour_alone() -> None:
     assert len(set(page.MARKS.values())) == len(State)
     html = rendered(fleets.night_status())
     for state in State:
-        assert f'<span class="mark" aria-hidden="true">{page.MARKS[state]}</span> {state}' in html
+        mark = f'<span class="mark" aria-hidden="true">{page.MARKS[state]}</span> {state}'
+        assert f"{mark}<span" in html  # the count
+        assert f'<td role="cell" data-label="State"><span class="badge {state}">{mark}</span></td>' in html
 
 
 @pytest.mark.parametrize("file", [*Path(page.__file__).parent.glob("templates/*.j2")], ids=lambda file: file.name)
