@@ -70,7 +70,7 @@ class Machine:
         # It is tied to our life, and no systemd on the host is needed.
         dies_with_us = [sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())]
         nspawn = ["/usr/bin/systemd-nspawn", "--quiet", f"--directory={self._root}", "--boot", "--register=no"]
-        return [*dies_with_us, *nspawn, "--keep-unit", "--console=pipe", "--hostname=rotator-test", *binds]
+        return [*dies_with_us, *nspawn, "--keep-unit", "--console=pipe", *binds]
 
     async def _is_up(self) -> bool:
         self._leader = self._first_process()

@@ -88,6 +88,7 @@ async def test_secrets_are_rotators_alone_g06(site: Site) -> None:
             "the token": await site.published(),
         }
     )
+    assert searcher.look(await machine.read(TOKEN_FILE), TOKEN_FILE), "the search does not find what is there"
     pid = await machine.main_pid()
     environment = await machine.read(f"/proc/{pid}/environ")
     assert "CREDENTIALS_DIRECTORY=/run/credentials/rotator.service" in environment
