@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -171,15 +172,41 @@ def test_a_network_policy_with_nothing_said_lets_no_metadata_service_be_reached_
 
 @pytest.mark.parametrize("name", ["minimal", "sidecar"])
 async def test_the_configuration_is_one_that_rotator_takes(name: str, tmp_path: Path) -> None:
-    manifests = render(values(name))
-    file = tmp_path / "config.toml"
+    await rotator_takes(render(values(name)), tmp_path)
+
+
+async def rotator_takes(manifests: list[Document], home: Path) -> None:
+    """The rendered configuration, in the environment that the chart sets."""
+    file = home / "config.toml"
     file.write_text(one(manifests, "ConfigMap")["data"]["config.toml"])
     for secret in ("role-id", "secret-id"):
-        (tmp_path / secret).touch(mode=0o600)
-        (tmp_path / secret).write_text("x")
+        (home / secret).touch(mode=0o600)
+        (home / secret).write_text("x")
     env = {entry["name"]: entry["value"] for entry in rotator_of(manifests)["env"]}
     code, said, complaints = await rotator("check", "-c", file, env=env)
     assert code == 0, said + complaints
+
+
+PAGE = CHART.parents[2] / "docs/howto/kubernetes.md"
+
+
+def examples() -> list[Document]:
+    """The values that the how-to shows."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [package("yaml").safe_load(block) for block in blocks]
+
+
+@pytest.mark.parametrize(("number", "mode"), [(0, "deployment"), (1, "sidecar")], ids=["alone", "sidecar"])
+def test_the_values_in_the_how_to_are_good_ones(number: int, mode: str) -> None:
+    shown = examples()[number]
+    assert shown.get("mode", "deployment") == mode
+    for manifest in render(shown):
+        if manifest["kind"] not in KINDS_OF_OTHERS:
+            package("kubernetes_validate").validate(manifest, NEWEST, strict=True)
+
+
+async def test_the_configuration_in_the_how_to_is_one_that_rotator_takes(tmp_path: Path) -> None:
+    await rotator_takes(render(examples()[0]), tmp_path)
 
 
 def test_a_changed_configuration_is_a_new_pod() -> None:

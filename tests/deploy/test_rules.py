@@ -56,6 +56,24 @@ def test_promtool_finds_nothing_wrong(arguments: tuple[str, Path]) -> None:
     assert "SUCCESS" in ran.stdout
 
 
+@needs("promtool")
+def test_the_configuration_in_the_how_to_is_one_that_prometheus_takes_with_links_as_it_says(tmp_path: Path) -> None:
+    page = RUNBOOKS.read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (told,) = [block for block in blocks if "scrape_configs" in block]
+    (links,) = re.findall(r"^sed .*$", page, re.MULTILINE)
+    (tmp_path / "prometheus.yml").write_text(told)
+    (tmp_path / "rotator.rules.yml").write_text(RULES.read_text())
+    ran = subprocess.run(
+        ["sh", "-ec", f"{links}\npromtool check config prometheus.yml"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"{len(ALERTS)} rules found" in ran.stdout
+    linked = re.findall(r"runbook_url: (\S+)#", (tmp_path / "rotator.rules.yml").read_text())
+    assert linked == ["https://git.example.com/rotator/docs/howto/alerts.md"] * len(ALERTS)
+
+
 def panels() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
     return found
