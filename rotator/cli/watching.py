@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from rotator.cli import asking
 from rotator.cli.options import UnansweredError, UnknownError
+from rotator.operate import durations
 from rotator.operate.status import State
 
 if TYPE_CHECKING:
@@ -206,10 +208,5 @@ def _event(told: Document) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A duration for people."""
-    if seconds is None:
-        return "ever"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+    """A duration for people; the API has null for what has no end."""
+    return durations.span(math.inf if seconds is None else seconds)

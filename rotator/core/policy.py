@@ -164,7 +164,7 @@ def _wanted(spec: CredentialSpec, seen: Observation, now: float) -> Plan:
         return Plan(NEVER, Reason.FORCED)
     best = best_token(seen, now)
     if best is not None:
-        return Plan(_renewal(spec, seen, best), Reason.NEARING_EXPIRY)
+        return Plan(renewal(spec, seen, best), Reason.NEARING_EXPIRY)
     known = tokens(seen)
     if not known:
         return Plan(NEVER, Reason.ABSENT)
@@ -172,7 +172,8 @@ def _wanted(spec: CredentialSpec, seen: Observation, now: float) -> Plan:
     return Plan(NEVER, Reason.NEARING_EXPIRY if expired else Reason.INPUTS_CHANGED)
 
 
-def _renewal(spec: CredentialSpec, seen: Observation, best: BearerToken) -> float:
+def renewal(spec: CredentialSpec, seen: Observation, best: BearerToken) -> float:
+    """When a successor of the token is wanted: when it is due or, where nothing better was handed out then, later."""
     due = renewal_due(spec, best)
     if seen.stalled_at < due:
         return due
@@ -204,13 +205,13 @@ def holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: fl
     if best_token(seen, now) is None and not seen.forced:
         found += [
             Plan(retry_due(spec, failure, 0.0), Reason.BACKING_OFF)
-            for failure in _unseen(seen)
+            for failure in unseen(seen)
             if failure.count < FIRST_LOOKS
         ]
     return found
 
 
-def _unseen(seen: Observation) -> list[Failure]:
+def unseen(seen: Observation) -> list[Failure]:
     """Why sinks that may well hold a good token could not be looked at yet."""
     failures = [view.failure for view in seen.sinks.values() if not view.looked]
     return [failure for failure in failures if failure is not None and failure.code.retryable]
@@ -300,7 +301,7 @@ def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan) -> float:
     """
     often = min(PARKED_LOOK, look_interval(spec))
     interval = often if plan.reason is Reason.PARKED else look_interval(spec)
-    retries = [retry_due(spec, failure, 0.0) for failure in _unseen(seen)]
+    retries = [retry_due(spec, failure, 0.0) for failure in unseen(seen)]
     return min([seen.looked_at + interval, *retries])
 
 

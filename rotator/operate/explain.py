@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core import policy
+from rotator.operate import durations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Step:
 def steps(spec: CredentialSpec, seen: Observation, around: Surroundings, now: Moment) -> list[Step]:
     """How the next mint of a credential is found, and what an outage would do until then."""
     best = policy.best_token(seen, now.elapsed)
-    found = list(_renewal(spec, best, now)) if best is not None else [_without_token(seen)]
+    found = list(_renewal(spec, seen, best, now)) if best is not None else [_without_token(seen)]
     found += _holds(spec, seen, around, now)
     plan = policy.next_mint(spec, seen, around, now.elapsed)
     found.append(Step("next mint", f"because {plan.reason}", _when(plan.at, now)))
@@ -56,7 +57,7 @@ def _without_token(seen: Observation) -> Step:
     return Step("token", why, "none that is good")
 
 
-def _renewal(spec: CredentialSpec, best: BearerToken, now: Moment) -> Iterator[Step]:
+def _renewal(spec: CredentialSpec, seen: Observation, best: BearerToken, now: Moment) -> Iterator[Step]:
     issued, life = best.issued.elapsed, best.lifetime
     yield Step("issued", f"token {best.fingerprint}, before its request was sent", _when(issued, now))
     yield Step("lifetime", "the smallest of expires_in, the JWT's exp - iat, and max_lifetime", _span(life))
@@ -73,6 +74,10 @@ def _renewal(spec: CredentialSpec, best: BearerToken, now: Moment) -> Iterator[S
         "expires - renewal due: an outage that begins then may last so long",
         _span(best.expires - due),
     )
+    if seen.stalled_at >= due:
+        left = best.expires - seen.stalled_at
+        how = f"the provider handed out no better one when {_span(left)} were left: asked again when half of it is gone"
+        yield Step("nothing better", how, _when(policy.renewal(spec, seen, best), now))
 
 
 def _holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: Moment) -> Iterator[Step]:
@@ -82,6 +87,7 @@ def _holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: M
     again = seen.requested_at + policy.MINT_INTERVAL
     if again > now.elapsed:
         yield Step("interval", f"{_span(policy.MINT_INTERVAL)} between two tokens", _when(again, now))
+    yield from _unseen(spec, seen, now)
     failure = seen.failure
     if failure is None:
         return
@@ -94,6 +100,14 @@ def _holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: M
         yield Step("slow lane", how, _when(ends, now))
     elif failure.code.retryable:
         yield _backoff(failure, policy.remaining(seen, failure.at), ends, now)
+
+
+def _unseen(spec: CredentialSpec, seen: Observation, now: Moment) -> Iterator[Step]:
+    """Sinks that may well hold a good token are waited for, but not for ever."""
+    failures = [one for one in policy.unseen(seen) if one.count < policy.FIRST_LOOKS]
+    if failures and policy.best_token(seen, now.elapsed) is None and not seen.forced:
+        how = f"{len(failures)} could not be read, and may hold a good token: waited for {policy.FIRST_LOOKS} looks"
+        yield Step("unseen sinks", how, _when(max(policy.retry_due(spec, one, 0.0) for one in failures), now))
 
 
 def _backoff(failure: Failure, left: float, ends: float, now: Moment) -> Step:
@@ -124,7 +138,4 @@ def _span(seconds: float) -> str:
     """A duration for people: `4 min 12 s`."""
     if seconds < 10:  # noqa: PLR2004  tenths matter below
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+    return durations.span(seconds)

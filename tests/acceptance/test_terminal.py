@@ -61,7 +61,9 @@ async def _demo_shows(tmp_path: Path, options: tuple[str, ...], *words: str) -> 
     master, slave = pty.openpty()
     screen = Screen(master)
     process = await asyncio.create_subprocess_exec(
-        *(ROTATOR, "demo", *options),
+        ROTATOR,
+        "demo",
+        *options,
         stdin=slave,
         stdout=slave,
         stderr=slave,

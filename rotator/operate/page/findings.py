@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER, Stage
+from rotator.operate.durations import span
 from rotator.operate.page.query import Query
-from rotator.operate.page.words import Instant, instant, several, span
+from rotator.operate.page.words import Instant, instant, several
 from rotator.operate.redaction import redact_text
 from rotator.operate.status import State
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER
+from rotator.operate.durations import span
 from rotator.operate.page.findings import urgency
 from rotator.operate.page.timeline import timeline
-from rotator.operate.page.words import Instant, instant, relative, span
+from rotator.operate.page.words import Instant, instant, relative
 from rotator.operate.redaction import redact_text
 from rotator.operate.status import MEANING, State
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER
-from rotator.operate.page.words import instant, relative, span
+from rotator.operate.durations import span
+from rotator.operate.page.words import instant, relative
 from rotator.operate.status import State
 
 if TYPE_CHECKING:

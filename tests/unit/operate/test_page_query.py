@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from rotator.core.errors import Code
 from rotator.core.observation import NEVER, Stage
+from rotator.operate.durations import span
 from rotator.operate.page.query import LONGEST, Query
 from rotator.operate.page.rows import PAGE, select
-from rotator.operate.page.words import instant, several, span, told
+from rotator.operate.page.words import instant, several, told
 from rotator.operate.status import State
 from tests.support.fleets import NOW, Case, failure, status
 
