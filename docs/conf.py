@@ -11,6 +11,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pygments.lexers.special import TextLexer
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -37,14 +39,15 @@ html_show_copyright = False
 html_additional_pages = {"index": "redirect.html"}
 templates_path = ["site"]
 
-_CAPTION = re.compile(r"^## (.+)$", re.MULTILINE)
-_LINK = re.compile(r"^[-|*].*?\]\(([^):]+\.md)\)", re.MULTILINE)
+_HEADING = re.compile(r"^##? (.+)$", re.MULTILINE)
+_LISTED = re.compile(r"^- \[.*?\]\(([^):]+\.md)\)", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\(([^):#]+)\)")
 
 
 def contents(text: str) -> str:
-    """The hidden tables of contents of an index page: one for each heading with a list or table of pages below it."""
-    _, *parts = _CAPTION.split("## \n" + text if not _CAPTION.search(text) else text)
-    found = zip(parts[::2], (_LINK.findall(part) for part in parts[1::2]), strict=True)
+    """The hidden tables of contents of an index page: one for each heading with a list of pages below it."""
+    _, *parts = _HEADING.split(text)
+    found = zip(parts[::2], (_LISTED.findall(part) for part in parts[1::2]), strict=True)
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(pages) + "\n```\n"
         for caption, pages in found
@@ -52,12 +55,24 @@ def contents(text: str) -> str:
     )
 
 
-def add_contents(_: Sphinx, page: str, source: list[str]) -> None:
-    """Give an index page the table of contents that its lists are."""
+def without_directories(text: str, folder: Path) -> str:
+    """Links to directories are for code forges: a site has nothing to show for them."""
+
+    def plain(link: re.Match[str]) -> str:
+        return link[1] if (folder / link[2]).is_dir() else link[0]
+
+    return _LINK.sub(plain, text)
+
+
+def adapt(_: Sphinx, page: str, source: list[str]) -> None:
+    """Make of a page what Sphinx wants to read."""
+    source[0] = without_directories(source[0], (ROOT / page).parent)
     if page.endswith("/index"):
         source[0] += contents(source[0])
 
 
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
-    app.connect("source-read", add_contents)
+    # What Pygments has under this name is Terraform's, and stumbles over policies.
+    app.add_lexer("hcl", TextLexer)
+    app.connect("source-read", adapt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -56,10 +57,8 @@ def shell(place: Path) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     )
     yield process
-    try:
+    with contextlib.suppress(ProcessLookupError):  # all have ended, as the page has it
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # all have ended, as the page has it
     process.wait()
     if process.stdout is not None:
         process.stdout.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-FENCED = re.compile(r"^```(?P<kind>[a-z]+)(?: (?P<label>[a-z0-9.-]+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(
+    r"^(?P<indent> *)```(?P<kind>[a-z]+)(?: (?P<label>[a-z0-9.-]+))?\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def examples(page: str, *kinds: str) -> list[Example]:
     """The blocks of these languages on a page, in their order."""
     text = (ROOT / page).read_text()
     found = [
-        Example(page, text.count("\n", 0, at.start()) + 1, at["kind"], at["label"] or "", at["text"])
+        Example(page, text.count("\n", 0, at.start()) + 1, at["kind"], at["label"] or "", textwrap.dedent(at["text"]))
         for at in FENCED.finditer(text)
     ]
     return [one for one in found if one.kind in kinds]
@@ -54,7 +58,7 @@ def example(page: str, label: str) -> str:
         KeyError: There is none, or there are several.
     """
     text = (ROOT / page).read_text()
-    found = [at["text"] for at in FENCED.finditer(text) if at["label"] == label]
+    found = [textwrap.dedent(at["text"]) for at in FENCED.finditer(text) if at["label"] == label]
     if len(found) != 1:
         raise KeyError(f"{page} has {len(found)} blocks labelled {label}")
     return found[0]

@@ -1,0 +1,64 @@
+"""Every configuration in the documentation is one that rotator takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rotator.settings.load import load
+from tests.support.pages import Example, examples
+
+ROOT = Path(__file__).parents[2]
+FILES = re.compile(r'^(role_id_file|secret_id_file|token_file) = "[^"]*"', re.MULTILINE)
+
+VAULT = """
+[vault]
+address = "https://vault.example.com:8200"
+"""
+LOGIN = """
+[vault.auth]
+method = "approle"
+role_id_file = "role-id"
+secret_id_file = "secret-id"
+"""
+PROVIDER = """
+[providers.thx]
+token_url = "https://auth.thx.network/token"
+"""
+CREDENTIAL = """
+[credentials.whatever]
+provider = "NAME"
+source = { type = "vault", path = "secret/apps/whatever" }
+sinks = [{ type = "vault", path = "secret/tokens/whatever" }]
+"""
+AROUND = {"[vault]": VAULT, "[vault.auth]": LOGIN, "[providers.": PROVIDER, "[credentials.": CREDENTIAL}
+"""What an excerpt leaves out, by what it would begin with."""
+
+PAGES = [str(page.relative_to(ROOT)) for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]]
+EXCERPTS = [one for page in PAGES for one in examples(page, "toml")]
+
+
+def completed(excerpt: str, secrets: Path) -> str:
+    """The excerpt as a whole configuration, whose secret files are there."""
+    if "[vault.auth]" in excerpt and "method =" not in excerpt:
+        excerpt = excerpt.replace("[vault.auth]", LOGIN.strip())
+    missing = [text for begins, text in AROUND.items() if not re.search("^" + re.escape(begins), excerpt, re.MULTILINE)]
+    described = re.search(r"^\[providers\.(.+)\]", excerpt, re.MULTILINE)
+    whole = excerpt + "".join(missing).replace("NAME", described[1] if described else "thx")
+    return FILES.sub(rf'\1 = "{secrets}"', whole)
+
+
+def test_the_documentation_has_configurations() -> None:
+    assert len(EXCERPTS) > 12
+
+
+@pytest.mark.parametrize("excerpt", EXCERPTS, ids=str)
+def test_a_configuration_in_the_documentation_is_one_that_rotator_takes(excerpt: Example, tmp_path: Path) -> None:
+    secrets, file = tmp_path / "secret", tmp_path / "config.toml"
+    secrets.touch(mode=0o600)
+    secrets.write_text("anything")
+    file.touch(mode=0o600)
+    file.write_text(completed(excerpt.text, secrets))
+    assert load(file, {}).settings.vault.auth.method in {"approle", "token"}
