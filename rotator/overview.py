@@ -100,6 +100,7 @@ class Overview:
         parts = [f"{served} of {len(members)} credentials served"]
         parts += [f"{failing} failing"] if failing else []
         parts += [] if self._fleet.session.trouble is None else ["Vault cannot be used"]
+        parts += [] if self.reloaded else ["the last configuration was refused: see config.rejected in the log"]
         return "; ".join([*parts, *self.faults()])
 
     def _vault(self) -> VaultStatus:
