@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from tests.support.process import Site
 
-COMMANDS = ["run", "rotate", "plan", "check", "simulate", "schema", "demo"]
+COMMANDS = [
+    *("run", "rotate", "plan", "check", "simulate", "status", "explain", "wait", "healthcheck", "schema", "demo"),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -324,7 +324,7 @@ async def test_what_a_scrape_gets_is_prometheus_text(tmp_path: Path) -> None:
 async def test_as_another_user_nobody_gets_in_and_is_told_why(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(0o755)  # noqa: ASYNC240  an instant
     async with running(tmp_path) as alone:
         process = await asyncio.create_subprocess_exec(
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),

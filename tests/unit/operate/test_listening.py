@@ -52,7 +52,7 @@ def test_a_socket_that_answers_belongs_to_somebody_and_stays(tmp_path: Path) -> 
     place = tmp_path / "rotator.sock"
     with listen(at(place)) as first:
         first.listen()
-        with pytest.raises(OSError, match="another rotator listens at .*rotator.sock; wanted one socket each"):
+        with pytest.raises(OSError, match=r"another rotator listens at .*rotator\.sock; wanted one socket each"):
             listen(at(place))
         assert place.exists()
 
