@@ -64,7 +64,7 @@ async def test_a_provider_that_is_cut_is_shown_with_its_cause_and_its_cure(site:
     async with Rotator(configuration) as daemon:
         await daemon.says("token.delivered", count=2)
         site.oidc.stop()
-        # A new secret wants a new token; the one that consumers hold was made from the old one and is good until its end.
+        # A new secret wants a new token; the one that consumers hold was made from the old one, and is still good.
         await site.store("billing", site.clients["billing"].secret.reveal())
         failed = await daemon.says("token.mint_failed", error="provider_unreachable")
         code, out, _ = await rotator("status", "--check", "-c", configuration)
@@ -138,7 +138,7 @@ async def test_without_a_daemon_every_question_says_where_was_asked_and_what_to_
     assert err.startswith(f"not within 1 s: {said}")
 
 
-async def test_what_answers_and_is_no_rotator_is_told_apart(tmp_path: Path) -> None:
+async def test_what_answers_and_is_no_rotator_is_told_apart() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
