@@ -27,8 +27,10 @@ def test_a_shell_completes_a_command(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell, path=os.defpath) is None:
         pytest.skip(f"{shell} is not here")
     environment = {"HOME": str(tmp_path), "PATH": PATH}
-    for script in (["bash", "-euc", example("docs/howto/completion.md", "show")], [shell, "-c", ASK[shell]]):
-        done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    shown = ["bash", "-euc", example("docs/howto/completion.md", "show")]
+    subprocess.run(shown, cwd=tmp_path, env=environment, check=True)
+    asked = [shell, "-c", ASK[shell]]
+    done = subprocess.run(asked, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "healthcheck" in done.stdout, done.stderr
 
 
