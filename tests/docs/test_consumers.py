@@ -160,10 +160,11 @@ async def test_prometheus_scrapes_with_the_token_and_with_the_next_one_without_b
         listen = f"--web.listen-address=127.0.0.1:{ports.to_try(0)[0]}"
         options = [f"--config.file={site.home}/prometheus.yml", f"--storage.tsdb.path={site.home}/tsdb", listen]
         async with running("prometheus", *options, log=site.home / "prometheus.log"):
-            for token in ((site.home / "rotator/billing.token").read_text(), await renewed(site)):
-                now = (site.home / "rotator/billing.token").read_text()
-                await until(lambda now=now: f"Bearer {now}" in asked, "no scrape came with the token")  # type: ignore[misc]
-                assert token
+            first = (site.home / "rotator/billing.token").read_text()
+            await until(lambda: f"Bearer {first}" in asked, "no scrape came with the token")
+            second = await renewed(site)
+            await until(lambda: f"Bearer {second}" in asked, "no scrape came with the next token")
+        assert first != second
 
 
 async def test_an_openbao_agent_renders_the_token_and_the_next_one(site: Place) -> None:
