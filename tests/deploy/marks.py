@@ -19,7 +19,9 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     missing = [program for program in programs if shutil.which(program) is None]
     return pytest.mark.skipif(
         ASKED_FOR not in os.environ or bool(missing),
-        reason=f"needs {', '.join(missing)}: see docs/development.md" if missing else "`make deploy-test` runs it",
+        reason=f"needs {', '.join(missing)}; on Debian: apt-get install buildah podman crun mmdebstrap prometheus"
+        if missing
+        else "`make deploy-test` runs it",
     )
 
 
