@@ -146,6 +146,31 @@ def test_it_stays_healthy_with(what: str) -> None:
     assert asked(*PATIENT[what]) == ""
 
 
+def test_it_stays_healthy_with_passes_that_all_wait_for_a_disk_twice() -> None:
+    """As long as deadlines let them: each looks for 10 s and then writes for 10 s, and nobody else gets a turn."""
+
+    async def run() -> tuple[str, float]:
+        held = Held(10.0, holds=False)
+        engine = Engine(sink=lambda name: HeldSink(name, held, held), recheck_interval=1.0)
+        engine.add(2 * PASSES)
+        await engine.dispatcher.first_round()
+        held.holds = True
+        before, _ = await engine.seen(5.0)
+        engine.clock.step(3600.0)  # while they look; it dates every record anew
+        longest, fault = 0.0, ""
+        for _ in range(30):
+            fault, _ = await engine.seen(1.0)
+            longest = max(longest, engine.clock.now().elapsed - engine.dispatcher.moved_at)
+            if fault:
+                break
+        await engine.end()
+        return before + fault, longest
+
+    fault, longest = run_in_virtual_time(run())
+    assert fault == ""
+    assert longest > 15.0, "they do wait"
+
+
 def test_a_suspend_ends_no_doubt_and_begins_none() -> None:
     """Asked in the moment between waking and the first tick, at which everything looks late."""
 
