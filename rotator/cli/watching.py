@@ -32,6 +32,11 @@ EVERY = 2.0
 
 MOST_TROUBLES, MOST_EVENTS = 5, 10
 
+COLUMNS = ("CREDENTIAL", "STATE", "VALID FOR", "OUTAGE BUDGET", "NEXT MINT", "LAST RESULT", "SINKS")
+MOST_TELLING = tuple(column for column in COLUMNS if column != "OUTAGE BUDGET")
+WIDE = 120
+"""Characters from which on all columns fit side by side; fewer get those that tell most, in fewer words."""
+
 STYLES = {"expired": "bold red", "parked": "red", "failing": "yellow", "pending": "cyan", "fresh": "green"}
 ORDER = {str(state): rank for rank, state in enumerate(State)}
 
@@ -52,7 +57,8 @@ def status(place: HttpSettings, name: str | None, output: str, *, watch: bool, c
     if output == "json":
         print(json.dumps(found, indent=2))  # noqa: T201  the command's output
     else:
-        Console().print(_shown(found))
+        people = Console()
+        people.print(_shown(found, people.width))
     return 1 if check and not _well(found) else 0
 
 
@@ -71,34 +77,34 @@ async def _watch(place: HttpSettings, path: str, output: str) -> None:
             await asyncio.sleep(EVERY)
     with Live(console=people, auto_refresh=False, screen=False, vertical_overflow="ellipsis") as live:
         while True:
-            live.update(await _look(place, path), refresh=True)
+            live.update(await _look(place, path, people.width), refresh=True)
             await asyncio.sleep(EVERY)
 
 
-async def _look(place: HttpSettings, path: str) -> RenderableType:
+async def _look(place: HttpSettings, path: str, width: int) -> RenderableType:
     """What there is to see now; that it has gone is to be seen as well, and does not end the watch."""
     try:
-        return _shown(await asking.document(place, path))
+        return _shown(await asking.document(place, path), width)
     except UnansweredError as error:
         return Text(str(error), style="red")
     except UnknownError:
         return Text("no credential of this name any more", style="red")
 
 
-def _shown(found: Document) -> Group:
-    return _fleet(found) if "credentials" in found else _detail(found)
+def _shown(found: Document, width: int) -> Group:
+    return _fleet(found, wide=width >= WIDE) if "credentials" in found else _detail(found)
 
 
-def _fleet(found: Document) -> Group:
+def _fleet(found: Document, *, wide: bool) -> Group:
     credentials = sorted(
         found["credentials"], key=lambda one: (ORDER[one["state"]], one["valid_for_s"], one["credential"])
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("CREDENTIAL", overflow="fold")
-    for title in ("STATE", "VALID FOR", "OUTAGE BUDGET", "NEXT MINT", "LAST RESULT", "SINKS"):
-        table.add_column(title, no_wrap=title != "LAST RESULT")
+    for title in COLUMNS if wide else MOST_TELLING:
+        table.add_column(title, overflow="fold", no_wrap=title not in {"CREDENTIAL", "LAST RESULT"})
     for one in credentials:
-        table.add_row(*_row(one))
+        row = _row(one, wide=wide)
+        table.add_row(*(row[title] for title in (COLUMNS if wide else MOST_TELLING)))
     return Group(_head(found), Text(), table, *_troubles(credentials))
 
 
@@ -119,19 +125,24 @@ def _vault(vault: Document) -> str:
     return "Vault: logged in" if vault["authenticated"] else f"Vault: {vault['error'] or 'not logged in'}"
 
 
-def _row(one: Document) -> list[Text]:
+def _row(one: Document, *, wide: bool) -> dict[str, Text]:
+    """What stands in each column; on a narrow terminal in fewer words, for `podman exec` gives 80 characters."""
     failure = one["failure"]
-    result = Text("ok") if failure is None else Text(_run(failure), style="yellow" if failure["retryable"] else "red")
+    why = f", {one['next_mint_reason']}" if wide else ""
+    result = Text("ok")
+    if failure is not None:
+        said = _run(failure) if wide else failure["error"]
+        result = Text(said, style="yellow" if failure["retryable"] else "red")
     served = sum(not sink["behind"] and sink["valid_for_s"] > 0 for sink in one["sinks"])
-    return [
-        Text(one["credential"]),
-        Text(one["state"], style=STYLES[one["state"]]),
-        Text(span(one["valid_for_s"])),
-        Text(span(one["outage_budget_s"])),
-        Text(f"in {span(one['next_mint_in_s'])}, {one['next_mint_reason']}"),
-        result,
-        Text(f"{served}/{len(one['sinks'])}"),
-    ]
+    return {
+        "CREDENTIAL": Text(one["credential"]),
+        "STATE": Text(one["state"], style=STYLES[one["state"]]),
+        "VALID FOR": Text(span(one["valid_for_s"])),
+        "OUTAGE BUDGET": Text(span(one["outage_budget_s"])),
+        "NEXT MINT": Text(f"in {span(one['next_mint_in_s'])}{why}"),
+        "LAST RESULT": result,
+        "SINKS": Text(f"{served}/{len(one['sinks'])}"),
+    }
 
 
 def _run(failure: Document) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -18,7 +19,7 @@ def shown(document: report.Document, width: int = 200) -> str:
     """As a program that takes the output sees it."""
     console = Console(width=width, color_system=None, force_terminal=False)
     with console.capture() as captured:
-        console.print(watching._shown(json.loads(json.dumps(document))))
+        console.print(watching._shown(json.loads(json.dumps(document)), width))
     return captured.get()
 
 
@@ -67,6 +68,13 @@ def test_what_is_wrong_with_rotator_itself_comes_first() -> None:
     assert "no credentials" in head[0]
     assert "the configuration last offered was rejected" in head[0]
     assert head[1] == "the elapsed clock has stood still for 21 s"
+
+
+def test_eighty_characters_break_neither_a_name_nor_a_state() -> None:
+    text = shown(the_night(), 80)
+    assert re.search("^CREDENTIAL +STATE +VALID FOR +NEXT MINT +LAST RESULT +SINKS$", text, re.MULTILINE)
+    assert "OUTAGE BUDGET" not in text
+    assert all(re.search(rf"^{re.escape(case.name)} ", text, re.MULTILINE) for case in night())
 
 
 def test_one_credential_is_shown_in_detail() -> None:
