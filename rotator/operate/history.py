@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -64,6 +65,11 @@ class History:
     def event(self, name: str, /, **fields: object) -> None:
         """See `rotator.core.ports.Journal`."""
         self._journal.event(name, **fields)
+        # A journal does not raise. It has been told; when there is no clock to remember it by, so it is not (R06).
+        with suppress(Exception):
+            self._keep(name, fields)
+
+    def _keep(self, name: str, fields: Mapping[str, object]) -> None:
         now = self._clock.now()
         if name not in UNTOLD:
             self.events.append(Event(now.wall, name, fields))

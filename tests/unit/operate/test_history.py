@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from rotator.core.model import Moment
 from rotator.operate.history import EVENTS, LIVES, UNTOLD, History
 from rotator.testing import FakeClock, RecordingJournal
 
@@ -29,6 +30,17 @@ def test_what_is_told_is_passed_on_as_it_is() -> None:
     told.history.event("daemon.started", pid=1)
     told.history.event("token.mint_retried", credential="billing")
     assert told.journal.events == [("daemon.started", {"pid": 1}), ("token.mint_retried", {"credential": "billing"})]
+
+
+class Broken(FakeClock):
+    def now(self) -> Moment:
+        raise ZeroDivisionError
+
+
+def test_r06_a_clock_that_breaks_keeps_no_event_from_being_told() -> None:
+    journal = RecordingJournal()
+    History(journal, Broken()).event("process.error", where="sentinel")
+    assert journal.events == [("process.error", {"where": "sentinel"})]
 
 
 def test_what_is_told_at_debug_level_pushes_out_nothing() -> None:
