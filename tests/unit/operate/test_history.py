@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from rotator.core.model import Moment
 from rotator.operate.history import EVENTS, LIVES, UNTOLD, History
 from rotator.testing import FakeClock, RecordingJournal
+
+if TYPE_CHECKING:
+    from rotator.core.model import Moment
 
 
 class Remembered:
