@@ -149,9 +149,9 @@ class Daemon:
             error = task.exception()
             detail = "" if error is None else whence(error)
         if detail:
-            self._log.event("process.error", where=task.get_name(), detail=detail)
             self._exit_code = FAILED
             self._stop.set()
+            self._log.event("process.error", where=task.get_name(), detail=detail)
 
     async def _drain(self) -> None:
         grace = self.loaded.settings.shutdown_grace
