@@ -38,6 +38,7 @@ SHOWN = frozenset(
         "credential.recovered",
     }
 )
+RARE = SHOWN - {"credential.recovered"}
 FRAME = 0.25
 BAR = 30
 
@@ -110,6 +111,7 @@ class _Told:
 
     def __init__(self, log: logs.Log, people: Console | None) -> None:
         self.last: deque[str] = deque(maxlen=8)
+        self.rare: deque[str] = deque(maxlen=3)
         self.delivered: set[str] = set()
         self._log = log
         self._people = people
@@ -122,7 +124,8 @@ class _Told:
         if name.startswith(("token.", "credential.")) or name in SHOWN:
             shown = (fields.get(key) for key in ("credential", "sink", "reason", "fingerprint", "error"))
             line = f"{name:<22} {'  '.join(str(value) for value in shown if value is not None)}"
-            self.last.append(line)
+            # What is rare stays to be seen although tokens come and go faster than the screen is drawn.
+            (self.rare if name in RARE else self.last).append(line)
             if self._people is not None:
                 self._people.print(Text(line), soft_wrap=True)
 
@@ -140,7 +143,7 @@ def _screen(daemon: Daemon, set_up: Stage, told: _Told, clock: Clock, mishap: Mi
     issued = sum(set_up.provider.issued.values())
     footer = Text(f"\n{set_up.provider.received} token requests, {issued} tokens issued\n", style="dim")
     banner = [] if mishap is None else [Text(f"{mishap.said}\n", style="bold magenta")]
-    return Group(*banner, table, footer, *(Text(line, style="dim") for line in told.last))
+    return Group(*banner, table, footer, *(Text(line, style="dim") for line in (*told.rare, *told.last)))
 
 
 def _row(rotation: Rotation, clock: Clock) -> list[Text | str]:
