@@ -35,8 +35,8 @@ CLOSING = 1.0
 SHOWN_EVENTS = 100
 """Events in the JSON of the whole, the newest first."""
 
-LONGEST_QUEUE = 16
-"""Connections that wait to be accepted."""
+LONGEST_QUEUE = 1024
+"""Connections that wait to be accepted; beyond that a unix socket refuses, which asyncio takes for a connection."""
 
 SAFE = {
     "Cache-Control": "no-store",

@@ -181,6 +181,8 @@ async def test_the_watch_is_live_survives_the_daemon_and_ends_with_ctrl_c(tmp_pa
         master, slave = pty.openpty()
         screen = Screen(master)
         process = await asyncio.create_subprocess_exec(
+            # Who was started in the background, as CI may be, passes on that it ignores SIGINT.
+            *("env", "--default-signal=INT"),
             *(ROTATOR, "status", "--watch", "-c", tmp_path / "config.toml"),
             stdin=slave,
             stdout=slave,
