@@ -17,6 +17,7 @@ from rich.text import Text
 from rotator.cli import options
 from rotator.core import policy
 from rotator.core.errors import Code, RotationError
+from rotator.core.model import rfc3339
 from rotator.core.observation import NEVER, Failure, Stage
 from rotator.core.policy import Deliver, Mint, Wait
 from rotator.engine.clock import SystemClock
@@ -140,7 +141,7 @@ async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:
         rotation.spec.name,
         action,
         str(decision.reason),
-        now.at(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        rfc3339(now.at(at)),
         _valid_for(rotation, now.elapsed),
         *_told(trouble),
     )
@@ -158,7 +159,7 @@ def _outcome(rotation: Rotation, clock: Clock, *, broken: bool) -> Line:
         rotation.spec.name,
         "failed" if failure is not None else "minted" if minted else "kept",
         "" if failure is None else str(failure.stage),
-        now.wall.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        rfc3339(now.wall),
         _valid_for(rotation, now.elapsed),
         *_told(failure),
     )

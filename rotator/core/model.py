@@ -197,8 +197,8 @@ class TokenRecord:
         """Every field but the token itself; safe to store and to show."""
         return {
             "token_type": "Bearer",
-            "expires_at": _rfc3339(self.expires_at),
-            "issued_at": _rfc3339(self.issued_at),
+            "expires_at": rfc3339(self.expires_at),
+            "issued_at": rfc3339(self.issued_at),
             "expires_in": str(self.expires_in),
             "scope": self.scope,
             "fingerprint": self.fingerprint,
@@ -246,7 +246,8 @@ def _moment(value: object) -> datetime:
     return parsed.astimezone(UTC)
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """A time as records, logs and commands write it (RFC 3339): UTC, whole seconds, cut."""
     # Not strftime: on Linux its %Y has no zeros in front, and year 231 could not be read back.
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import EARLIEST_RENEWAL, Secret, TokenRecord
+from rotator.core.model import EARLIEST_RENEWAL, Secret, TokenRecord, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ def _render_json(record: TokenRecord, layout: Layout) -> bytes:
 def _refresh_after(record: TokenRecord) -> str:
     """When a consumer has reason to look again: no token is replaced much before, unless its credentials change."""
     moment = record.issued_at + (record.expires_at - record.issued_at) * EARLIEST_RENEWAL
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(moment)
 
 
 def _extract_json(content: bytes, layout: Layout) -> TokenRecord | None:

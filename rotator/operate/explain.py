@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core import policy
+from rotator.core.model import rfc3339
 from rotator.operate import durations
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _when(at: float, now: Moment) -> str:
         return "at once"
     apart = at - now.elapsed
     relative = f"in {_span(apart)}" if apart >= 0 else f"{_span(-apart)} ago"
-    return f"{now.at(at):%Y-%m-%dT%H:%M:%SZ}, {relative}"
+    return f"{rfc3339(now.at(at))}, {relative}"
 
 
 def _share(share: float) -> str:

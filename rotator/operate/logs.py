@@ -9,13 +9,14 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from rotator.core.errors import whence
+from rotator.core.model import rfc3339
 from rotator.operate.outlet import Outlet
 from rotator.operate.redaction import redact_fields
 
@@ -189,7 +190,7 @@ def _plain(_: object, __: str, event: MutableMapping[str, Any]) -> EventDict:
 
 def _plain_value(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return rfc3339(value)
     if isinstance(value, Enum):
         return str(value)
     return value

@@ -9,6 +9,7 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.model import rfc3339
 from rotator.operate.redaction import redact_fields, redact_text
 from rotator.operate.status import MEANING
 
@@ -28,8 +29,8 @@ def whole(status: Status, events: Iterable[Event] = ()) -> Document:
     return {
         "version": status.version,
         "config": status.config,
-        "now": _date(now.wall),
-        "started_at": _date(status.started.wall),
+        "now": rfc3339(now.wall),
+        "started_at": rfc3339(status.started.wall),
         "healthy": not status.faults,
         "ready": not status.unready,
         "reasons": [*status.faults, *status.unready],
@@ -129,17 +130,13 @@ def vault(status: VaultStatus, now: Moment) -> Document:
 
 def event(told: Event) -> Document:
     """One event, as the log has it."""
-    fields = {key: _date(value) if isinstance(value, datetime) else value for key, value in told.fields.items()}
-    return {"timestamp": _date(told.at), "event": told.name, **redact_fields(fields)}
+    fields = {key: rfc3339(value) if isinstance(value, datetime) else value for key, value in told.fields.items()}
+    return {"timestamp": rfc3339(told.at), "event": told.name, **redact_fields(fields)}
 
 
 def at(elapsed: float, now: Moment) -> str | None:
     """The wall time of a reading of the elapsed clock; None for never and for ever."""
-    return _date(now.at(elapsed)) if math.isfinite(elapsed) else None
-
-
-def _date(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return rfc3339(now.at(elapsed)) if math.isfinite(elapsed) else None
 
 
 def _seconds(value: float) -> float | None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator.core.model import rfc3339
 from rotator.operate.durations import span
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def instant(elapsed: float, now: Moment) -> Instant | None:
         date = now.at(elapsed)
     except OverflowError:
         return None
-    return Instant(_iso(date), clock_time(date, now.wall), relative(elapsed - now.elapsed))
+    return Instant(rfc3339(date), clock_time(date, now.wall), relative(elapsed - now.elapsed))
 
 
 def told(date: datetime, now: Moment) -> Instant:
     """A wall time for people."""
-    return Instant(_iso(date), clock_time(date, now.wall), relative((date - now.wall).total_seconds()))
+    return Instant(rfc3339(date), clock_time(date, now.wall), relative((date - now.wall).total_seconds()))
 
 
 def relative(apart: float) -> str:
@@ -57,11 +58,6 @@ def clock_time(date: datetime, today: datetime) -> str:
     """A time of day, with the date before it unless that is today's."""
     text = f"{date:%H:%M:%S} UTC"
     return text if date.date() == today.date() else f"{date.date().isoformat()} {text}"
-
-
-def _iso(date: datetime) -> str:
-    # Not strftime: on Linux its %Y has no zeros in front.
-    return date.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def several(names: list[str], total: int) -> str:
