@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from rotator import __version__
 from rotator.operate import explain
-from rotator.operate.status import CredentialStatus, ProviderStatus, State, Status, VaultStatus, of
+from rotator.operate.status import (
+    CredentialStatus,
+    ProviderStatus,
+    State,
+    Status,
+    VaultStatus,
+    is_failing,
+    of,
+    served_until,
+)
+from rotator.settings.types import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +44,7 @@ class _Seen:
     member: Member
     observation: Observation
     around: Surroundings
-    broken: bool
+    broken: float | None
 
 
 class Overview:
@@ -85,7 +95,7 @@ class Overview:
                     member.rotation.seen,
                     # By its gate: while a reload waits for its pass to end, the dispatcher knows it no more.
                     dispatcher.around_gate(member.server.gate),
-                    name in dispatcher.broken,
+                    dispatcher.broken.get(name),
                 )
                 for name, member in self._fleet.members.items()
             ),
@@ -94,10 +104,10 @@ class Overview:
     def line(self) -> str:
         """One line for people: `3 of 4 credentials served`, and what is wrong."""
         now = self._clock.now().elapsed
-        members = self._fleet.members
-        served = sum(member.rotation.served_until > now for member in members.values())
-        failing = sum(member.rotation.seen.failure is not None for member in members.values())
-        parts = [f"{served} of {len(members)} credentials served"]
+        seen = [member.rotation.seen for member in self._fleet.members.values()]
+        served = sum(served_until(one) > now for one in seen)
+        failing = sum(map(is_failing, seen))
+        parts = [f"{served} of {len(seen)} credentials served"]
         parts += [f"{failing} failing"] if failing else []
         parts += [] if self._fleet.session.trouble is None else ["Vault cannot be used"]
         parts += [] if self.reloaded else ["the last configuration was refused: see config.rejected in the log"]
@@ -163,8 +173,22 @@ class Snapshot:
         Raises:
             KeyError: There is no such credential.
         """
-        found = {one.member.rotation.spec.name: one for one in self.seen}[name]
+        found = self._named(name)
         return explain.steps(found.member.rotation.spec, found.observation, found.around, self.now)
+
+    def credential(self, name: str) -> CredentialStatus:
+        """One credential, without judging all the others.
+
+        Raises:
+            KeyError: There is no such credential.
+        """
+        return self._credential(self._named(name))
+
+    def _named(self, name: str) -> _Seen:
+        for one in self.seen:
+            if one.member.rotation.spec.name == name:
+                return one
+        raise KeyError(name)
 
     def _credential(self, one: _Seen) -> CredentialStatus:
         return of(
@@ -185,5 +209,4 @@ class Snapshot:
             yield "not every credential has been looked at once"
         unserved = [one.name for one in credentials if one.required and one.state in {State.EXPIRED, State.PENDING}]
         if unserved:
-            more = f" and {len(unserved) - MOST_NAMED} more" if len(unserved) > MOST_NAMED else ""
-            yield f"consumers hold no good token of {', '.join(unserved[:MOST_NAMED])}{more}"
+            yield f"consumers hold no good token of {listed(unserved, MOST_NAMED)}"

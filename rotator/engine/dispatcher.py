@@ -93,7 +93,7 @@ class Dispatcher:
         late: Told by how many seconds a pass begins later than it was planned.
 
     Attributes:
-        broken: The credentials whose last pass broke in a way that nobody foresaw.
+        broken: The credentials whose passes break in a way that nobody foresaw, and since when, on the elapsed clock.
         moved_at: When a pass without leave to mint last began or ended, or such passes were last asked for while there
             were none, on the elapsed clock.
     """
@@ -119,7 +119,7 @@ class Dispatcher:
         self._draining = False
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
-        self.broken: set[str] = set()
+        self.broken: dict[str, float] = {}
         self.moved_at = clock.now().elapsed
 
     def add(self, rotation: Rotation, gate: Gate) -> None:
@@ -216,7 +216,7 @@ class Dispatcher:
     def longest_pass(self) -> tuple[str, float]:
         """The credential whose pass is the oldest of those under way, and when; infinity when there is none."""
         passes = ((entry.began, name) for name, entry in self._entries.items() if entry.task is not None)
-        began, name = min(passes, default=(float("inf"), ""))
+        began, name = min(passes, default=(math.inf, ""))
         return name, began
 
     def gates_due(self) -> list[tuple[str, float]]:
@@ -289,9 +289,10 @@ class Dispatcher:
             wait = await entry.rotation.run(around)
         except Exception as error:  # noqa: BLE001  one broken credential must not end the others
             self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
-            self.broken.add(name)
-            return Wait(self._clock.now().elapsed + BROKEN_PAUSE, Reason.BACKING_OFF)
-        self.broken.discard(name)
+            now = self._clock.now().elapsed
+            self.broken.setdefault(name, now)
+            return Wait(now + BROKEN_PAUSE, Reason.BACKING_OFF)
+        self.broken.pop(name, None)
         return wait
 
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:

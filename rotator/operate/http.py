@@ -21,6 +21,7 @@ from rotator.operate.metrics import CONTENT_TYPE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from rotator.core.model import Moment
     from rotator.operate.explain import Step
     from rotator.operate.history import History
     from rotator.operate.listening import HttpSettings
@@ -50,8 +51,15 @@ SAFE = {
 class Snapshot(Protocol):
     """What was known at one moment."""
 
+    @property
+    def now(self) -> Moment:
+        """That moment."""
+
     def status(self) -> Status:
         """The whole; may take its time, in a thread."""
+
+    def credential(self, name: str) -> CredentialStatus:
+        """One credential; KeyError when there is none of the name."""
 
     def explain(self, name: str) -> list[Step]:
         """The arithmetic behind one credential's schedule; KeyError when there is none of the name."""
@@ -150,15 +158,18 @@ class AdminServer:
         return _json(await _in_thread(lambda: self._described(snapshot, name)))
 
     def _described(self, snapshot: Snapshot, name: str) -> bytes:
-        status = snapshot.status()
-        found = _named(status, name)
+        try:
+            found = snapshot.credential(name)
+        except KeyError:
+            raise _unknown() from None
+        now = snapshot.now
         lives = [
-            {"issued_at": report.at(began, status.now), "expires_at": report.at(ends, status.now)}
+            {"issued_at": report.at(began, now), "expires_at": report.at(ends, now)}
             for began, ends in self._history.lives(name)
         ]
         steps = [{"what": step.what, "how": step.how, "value": step.value} for step in snapshot.explain(name)]
         events = [report.event(told) for told in self._history.last(name, SHOWN_EVENTS)]
-        return _dumped({**report.credential(found, status.now), "lives": lives, "arithmetic": steps, "events": events})
+        return _dumped({**report.credential(found, now), "lives": lives, "arithmetic": steps, "events": events})
 
     async def _page(self, request: web.Request) -> web.Response:
         snapshot = self._subject.snapshot()
@@ -216,13 +227,6 @@ async def _in_thread(work: Callable[[], T]) -> T:
     except RuntimeError:
         raise web.HTTPServiceUnavailable(text="no thread could be started for this\n") from None
     return await running
-
-
-def _named(status: Status, name: str) -> CredentialStatus:
-    found = next((one for one in status.credentials if one.name == name), None)
-    if found is None:
-        raise _unknown()
-    return found
 
 
 def _unknown() -> web.HTTPNotFound:

@@ -144,7 +144,7 @@ def of(
     *,
     kinds: Mapping[str, str],
     required: bool = True,
-    broken: bool = False,
+    broken: float | None = None,
 ) -> CredentialStatus:
     """How a credential is.
 
@@ -155,21 +155,20 @@ def of(
         now: A reading of the elapsed clock.
         kinds: The kind of each sink, by name, in the order of the configuration.
         required: Whether it counts for readiness.
-        broken: Whether its last pass broke in a way that nobody foresaw.
+        broken: Since when its passes break in a way that nobody foresaw; None when they do not.
     """
     best = policy.best_token(seen, now)
     known = policy.tokens(seen)
     trouble = _mint_trouble(spec, seen, around, now, broken=broken)
     sinks = tuple(_sink(spec, name, kind, seen.sinks[name], best, now) for name, kind in kinds.items())
-    ends = [NEVER if sink.token is None else sink.token.expires for sink in sinks]
-    served_until = min(ends, default=NEVER)
+    until = served_until(seen)
     token = best or max(known, key=lambda one: one.expires, default=None)
     return CredentialStatus(
         spec=spec,
         required=required,
-        state=_state(seen, trouble, sinks, served_until, now),
+        state=_state(seen, trouble, sinks, until, now),
         token=token,
-        served_until=served_until,
+        served_until=until,
         outage_budget=max(0.0, best.remaining(now)) if best is not None else 0.0,
         next_mint=policy.next_mint(spec, seen, around, now),
         last_success=max((seen.requested_at, *(one.issued.elapsed for one in known))),
@@ -178,15 +177,24 @@ def of(
     )
 
 
-def _state(
-    seen: Observation, trouble: Trouble | None, sinks: Sequence[SinkStatus], served_until: float, now: float
-) -> State:
+def served_until(seen: Observation) -> float:
+    """Until when every consumer is served: what the worst sink holds ends then. NEVER when one holds nothing."""
+    ends = (NEVER if view.holds is None else view.holds.expires for view in seen.sinks.values())
+    return min(ends, default=NEVER)
+
+
+def is_failing(seen: Observation) -> bool:
+    """Whether the last mint, or the last look at or write to some sink, has failed."""
+    return seen.failure is not None or any(view.failure is not None for view in seen.sinks.values())
+
+
+def _state(seen: Observation, trouble: Trouble | None, sinks: Sequence[SinkStatus], until: float, now: float) -> State:
     troubles = [trouble, *(sink.trouble for sink in sinks)]
     # What has not been looked at, and has not failed either, is at its very beginning.
-    begun = seen.looked_at > NEVER and (served_until > NEVER or any(one is not None for one in troubles))
+    begun = seen.looked_at > NEVER and (until > NEVER or any(one is not None for one in troubles))
     if not begun:
         return State.PENDING
-    if served_until <= now:
+    if until <= now:
         return State.EXPIRED
     if any(one is not None and one.parked for one in troubles):
         return State.PARKED
@@ -196,13 +204,13 @@ def _state(
 
 
 def _mint_trouble(
-    spec: CredentialSpec, seen: Observation, around: Surroundings, now: float, *, broken: bool
+    spec: CredentialSpec, seen: Observation, around: Surroundings, now: float, *, broken: float | None
 ) -> Trouble | None:
     failure = seen.failure
     if failure is None:
-        if not broken:
+        if broken is None:
             return None
-        failure = Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now, now)
+        failure = Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now, broken)
     again = policy.next_mint(spec, seen, around, now).at
     return _trouble(failure, max(again, now), parked=policy.is_parked(seen))
 

@@ -222,7 +222,7 @@ def test_a_pass_that_breaks_is_told_of_and_tried_again_and_breaks_nobody_else() 
 
     world, broken, early, late = run_in_virtual_time(stumble())
     assert (broken, early) == ({"stumbling"}, ["stumbling"])
-    assert (world.dispatcher.broken, late) == (set(), [])
+    assert (world.dispatcher.broken, late) == ({}, [])
     (told,) = world.journal.named("credential.broken")
     assert (told["credential"], told["error"]) == ("stumbling", "internal")
     assert "ZeroDivisionError" in str(told["detail"])

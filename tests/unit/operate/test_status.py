@@ -18,7 +18,7 @@ FULL = RotationError(Code.FILE_NO_SPACE, "full")
 FOREIGN = RotationError(Code.SINK_FOREIGN, "somebody else's")
 
 
-def status(desk: Desk, **more: bool) -> CredentialStatus:
+def status(desk: Desk, **more: Any) -> CredentialStatus:
     kinds = {sink.name: sink.kind for sink in desk.sinks}
     return of(desk.spec, desk.rotation.seen, OPEN, desk.clock.now().elapsed, kinds=kinds, **more)
 
@@ -158,12 +158,15 @@ async def test_a_sink_that_fails_tells_when_it_is_written_again(desk: Desk) -> N
     assert found.trouble is None
 
 
-async def test_a_pass_that_broke_unforeseen_is_a_trouble_of_its_own(desk: Desk) -> None:
+async def test_a_pass_that_broke_unforeseen_is_a_trouble_of_its_own_and_keeps_its_beginning(desk: Desk) -> None:
     await desk.run()
-    found = status(desk, broken=True)
+    began = desk.clock.now().elapsed
+    desk.clock.advance(90)
+    found = status(desk, broken=began)
     assert found.state is State.FAILING
     assert found.trouble is not None
     assert found.trouble.code is Code.INTERNAL
+    assert found.trouble.since == began
 
 
 async def test_after_a_restart_the_last_success_is_that_of_the_token_that_was_found(desk: Desk) -> None:
