@@ -19,6 +19,9 @@ READY_ANYWAY = 30.0
 Whoever needs a token before it starts says `rotator wait NAME`; systemd would end a start that takes 90 s.
 """
 
+READY_LOOK = 0.1
+"""Seconds between two looks at whether the start is done."""
+
 STATUS_INTERVAL = 5.0
 """Seconds between two lines for `systemctl status`."""
 
@@ -45,17 +48,26 @@ class ServiceManager:
         """Tell until cancelled: readiness once, then the watchdog, and a line of status."""
         if not self._environ.get("NOTIFY_SOCKET"):
             await asyncio.Event().wait()
-        began, told_at, ready = self._monotonic(), float("-inf"), False
+        await asyncio.gather(self._announce(), self._feed(), self._inform())
+
+    async def _announce(self) -> None:
+        began = self._monotonic()
         while True:
-            now = self._monotonic()
-            if not ready and (self._overview.first_round or now - began > READY_ANYWAY):
-                ready = self._tell(notify.READY, notify.status(self._overview.line()))
-            if not self._overview.faults() and self._interval is not None:
+            started = self._overview.first_round or self._monotonic() - began > READY_ANYWAY
+            if started and self._tell(notify.READY, notify.status(self._overview.line())):
+                return
+            await asyncio.sleep(READY_LOOK)
+
+    async def _feed(self) -> None:
+        while self._interval is not None:
+            if not self._overview.faults():
                 self._tell(notify.ALIVE)
-            if now - told_at >= STATUS_INTERVAL:
-                told_at = now
-                self._tell(notify.status(self._overview.line()))
-            await asyncio.sleep(min(self._interval or STATUS_INTERVAL, STATUS_INTERVAL if ready else 0.1))
+            await asyncio.sleep(self._interval)
+
+    async def _inform(self) -> None:
+        while True:
+            self._tell(notify.status(self._overview.line()))
+            await asyncio.sleep(STATUS_INTERVAL)
 
     def reloading(self) -> None:
         """The configuration is read again."""
