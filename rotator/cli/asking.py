@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rotator.operate.listening import HttpSettings
 
 DEADLINE = 10.0
-"""Seconds for one question; ten thousand credentials are told of in less than one."""
+"""Seconds for one question; ten thousand credentials are told of in about one."""
 
-OK = 200
+OK, NOT_FOUND = 200, 404
 
 Document = dict[str, Any]
 
@@ -51,12 +51,10 @@ async def ask(place: HttpSettings, path: str) -> tuple[int, str]:
 
 
 def _why(error: Exception) -> str:
-    number = error if isinstance(error, OSError) else None
-    if isinstance(number, FileNotFoundError | ConnectionRefusedError) or isinstance(
-        getattr(error, "os_error", None), FileNotFoundError | ConnectionRefusedError
-    ):
+    cause = getattr(error, "os_error", error)  # aiohttp's errors have the system's own inside
+    if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
         return "nobody listens there. Is it running, and with this configuration? --at names another place"
-    if isinstance(number, PermissionError) or isinstance(getattr(error, "os_error", None), PermissionError):
+    if isinstance(cause, PermissionError):
         return "permission denied. Ask as rotator's user or as root, or see http.socket_mode"
     return f"{type(error).__name__}; what listens there may be something else"
 
@@ -69,7 +67,7 @@ async def document(place: HttpSettings, path: str) -> Document:
         UnknownError: There is no such credential.
     """
     code, body = await ask(place, path)
-    if code == 404:  # noqa: PLR2004  not found
+    if code == NOT_FOUND:
         raise UnknownError
     try:
         found = json.loads(body)

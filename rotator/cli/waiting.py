@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
 
 from rotator.cli import asking
 from rotator.cli.options import UnansweredError, UnknownError
+from rotator.settings.types import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 LOOK = 0.5
 """Seconds between two looks."""
 
-WELL = 200
+MOST_NAMED = 5
 
 
 def wait(place: HttpSettings, names: Sequence[str], timeout: float) -> int:
@@ -28,24 +30,24 @@ def wait(place: HttpSettings, names: Sequence[str], timeout: float) -> int:
     Raises:
         UnknownError: The rotator that runs has no such credential.
     """
-    try:
-        asyncio.run(asyncio.wait_for(_served(place, names), timeout))
-    except TimeoutError as error:
-        typer.echo(f"not within {timeout:g} s: {error}" if str(error) else f"not within {timeout:g} s", err=True)
-        return 1
-    return 0
+    missing = asyncio.run(_served(place, names, timeout))
+    if missing:
+        typer.echo(f"not within {timeout:g} s: {missing}", err=True)
+    return 1 if missing else 0
 
 
-async def _served(place: HttpSettings, names: Sequence[str]) -> None:
-    said = ""
-    try:
-        while missing := await _missing(place, names):
-            if missing != said and sys.stderr.isatty():
-                typer.echo(f"waiting: {missing}", err=True)
-            said = missing
-            await asyncio.sleep(LOOK)
-    except asyncio.CancelledError:
-        raise TimeoutError(said) from None
+async def _served(place: HttpSettings, names: Sequence[str], most: float) -> str:
+    """Wait for so many seconds at most; what is missing then, and nothing when it came before."""
+    said = "nobody has answered yet"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(most):
+            while missing := await _missing(place, names):
+                if missing != said and sys.stderr.isatty():
+                    typer.echo(f"waiting: {missing}", err=True)
+                said = missing
+                await asyncio.sleep(LOOK)
+            return ""
+    return said
 
 
 async def _missing(place: HttpSettings, names: Sequence[str]) -> str:
@@ -58,9 +60,8 @@ async def _missing(place: HttpSettings, names: Sequence[str]) -> str:
     if set(names) - states.keys():
         raise UnknownError
     unserved = [name for name in names or states if not states[name]["valid_for_s"]]
-    troubles = [f"{name} ({_trouble(states[name])})" for name in unserved[:5]]
-    more = f" and {len(unserved) - 5} more" if len(unserved) > 5 else ""  # noqa: PLR2004  as many as are named
-    return f"no good token yet for {', '.join(troubles)}{more}" if unserved else ""
+    troubles = [f"{name} ({_trouble(states[name])})" for name in unserved]
+    return f"no good token yet for {listed(troubles, MOST_NAMED)}" if unserved else ""
 
 
 def _trouble(one: asking.Document) -> str:
@@ -76,4 +77,4 @@ def healthcheck(place: HttpSettings, *, ready: bool) -> int:
         typer.echo(str(error))
         return 1
     typer.echo(body.strip())
-    return 0 if code == WELL else 1
+    return 0 if code == asking.OK else 1

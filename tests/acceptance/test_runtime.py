@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.alone import BREAKS
 from tests.support.fault_proxy import Fault, FaultProxy, port_of
 from tests.support.process import DEADLINE, PASSED_ON, ROTATOR, Rotator
 
@@ -24,22 +25,6 @@ if TYPE_CHECKING:
     from tests.support.process import Site
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prlimit, /proc and namespaces are Linux's")
-
-BREAKS_ON_DEMAND = """
-import asyncio, sys
-from pathlib import Path
-from rotator import process
-from rotator.engine.clock import SystemClock
-
-class Breaking(SystemClock):
-    def now(self):
-        if Path(sys.argv[2]).exists() and (task := asyncio.current_task()) and task.get_name() == {part!r}:
-            raise {error}
-        return super().now()
-
-process.run(Path(sys.argv[1]), {{}}, Breaking())
-"""
-"""The daemon with a clock that stops working for one part of it, once a file is there."""
 
 
 @pytest.mark.parametrize(
@@ -57,22 +42,20 @@ async def test_a_part_that_dies_ends_the_process_with_a_line_and_code_1_whatever
     site: Site, part: str, error: str
 ) -> None:
     configuration, broken = await site.prepare(["billing"]), site.home / "broken"
-    told, code = await _run_until_broken(BREAKS_ON_DEMAND.format(error=error, part=part), configuration, broken)
+    told, code = await _run_until_broken(BREAKS.format(act=f"raise {error}", at=part), configuration, broken)
     assert code == 1
     details = [event["detail"] for event in told if event["event"] == "process.error"]
     assert any(detail.startswith(f"{error.partition('(')[0]} at ") for detail in details), told[-5:]
-
-
-HANGS_ON_DEMAND = BREAKS_ON_DEMAND.replace("raise {error}", "__import__('threading').Event().wait()").replace(
-    "Breaking())", "Breaking(), patience=2.4)"
-)
 
 
 async def test_a_loop_that_stands_still_ends_the_process_with_a_line_that_says_where_and_code_1_r06_r09(
     site: Site,
 ) -> None:
     configuration, broken = await site.prepare(["billing"]), site.home / "broken"
-    told, code = await _run_until_broken(HANGS_ON_DEMAND.format(part="sentinel"), configuration, broken)
+    hangs = BREAKS.format(act="threading.Event().wait()", at="sentinel").replace(
+        "Breaking())", "Breaking(), patience=2.4)"
+    )
+    told, code = await _run_until_broken(hangs, configuration, broken)
     assert code == 1
     assert (told[-1]["event"], told[-1]["where"]) == ("process.error", "event loop")
     assert told[-1]["detail"].startswith("no progress for 2.4 s, at ")

@@ -203,6 +203,31 @@ async def test_the_watch_is_live_survives_the_daemon_and_ends_with_ctrl_c(tmp_pa
             os.close(master)
 
 
+async def test_a_wait_that_is_interrupted_ends_with_130_and_claims_no_lapse_of_time(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        master, slave = pty.openpty()
+        screen = Screen(master)
+        process = await asyncio.create_subprocess_exec(
+            *("env", "--default-signal=INT"),
+            *(ROTATOR, "wait", "billing", "--timeout", "300s", "-c", tmp_path / "config.toml"),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=PASSED_ON,
+        )
+        os.close(slave)
+        try:
+            await screen.shows("waiting: no good token yet for billing")
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.wait_for(process.wait(), DEADLINE) == 130
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            os.close(master)
+    assert "not within" not in screen.text
+
+
 async def test_programs_that_watch_get_a_document_a_line(tmp_path: Path) -> None:
     async with running(tmp_path):
         process = await asyncio.create_subprocess_exec(
