@@ -1,6 +1,6 @@
-"""Ways to log in to Vault. A further one is a class and a line in `METHODS`.
+"""What every way to log in to Vault has in common. A further one is a module in `rotator.vault.logins`.
 
-A method reads its secrets anew at each login, so that a replaced file works without a restart (V13).
+A login reads its secrets anew each time, so that a replaced file works without a restart (V13).
 """
 
 from __future__ import annotations
@@ -8,18 +8,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from urllib.parse import quote
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault.answers import CasMismatchError, ForbiddenError, NotFoundError, malformed
-from rotator.vault.inputs import fetch, origin, refused, stamp
-from rotator.vault.wrapping import WrappedSecretId
+from rotator.vault.inputs import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from rotator.vault.answers import Document
-    from rotator.vault.inputs import SecretInput
+    from rotator.wire.trust import ClientCertificate
+
+    Connect: TypeAlias = Callable[[Secret | None], Any]
+    """Makes an hvac client that sends this token, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,18 @@ class Login(Protocol):
     kind: ClassVar[str]
     """As `vault.auth.method` names it."""
 
-    owns_token: ClassVar[bool]
+    owns_token: ClassVar[bool] = True
     """Whether the token was made by this login, and is revoked in the end; one handed in belongs to somebody else."""
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """What the connection itself has to show, for logins that go by it and for what their tokens do later."""
+        return None
 
     def stamp(self) -> object:
         """Changes when a file that the login reads has been replaced."""
 
-    async def login(self, connect: Callable[[Secret | None], Any]) -> Lease:
+    async def login(self, connect: Connect) -> Lease:
         """Log in.
 
         Args:
@@ -60,69 +69,29 @@ class Login(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLogin:
-    """A token that somebody else made: handed in, or in a file that somebody keeps fresh, such as a Vault Agent."""
+async def trade(connect: Connect, mount: str, body: Mapping[str, str], who: str, below: str = "login") -> Lease:
+    """Send what a login has to `auth/MOUNT/login` and get a token for it.
 
-    kind: ClassVar[str] = "token"
-    owns_token: ClassVar[bool] = False
+    Args:
+        connect: Makes an hvac client that sends this token, or none.
+        mount: Where the method is mounted.
+        body: What is traded.
+        who: Method, mount, role and files, for messages; no secret.
+        below: The path below the mount, quoted.
 
-    token: SecretInput
-
-    def stamp(self) -> object:
-        """See `Login`."""
-        return stamp(self.token)
-
-    async def login(self, connect: Callable[[Secret | None], Any]) -> Lease:
-        """Ask Vault what the token is worth. See `Login`."""
-        token = fetch(self.token, "the Vault token")
-        try:
-            document = await connect(token).auth.token.lookup_self()
-        except ForbiddenError:
-            raise refused(f"Vault does not accept the token {origin(self.token)}") from None
-        return lookup_lease(token, document)
-
-
-@dataclass(frozen=True, slots=True)
-class AppRoleLogin:
-    """AppRole (https://openbao.org/docs/auth/approle/)."""
-
-    kind: ClassVar[str] = "approle"
-    owns_token: ClassVar[bool] = True
-
-    role_id: SecretInput
-    secret_id: SecretInput | WrappedSecretId
-    mount: str = "approle"
-
-    def stamp(self) -> object:
-        """See `Login`."""
-        return stamp(self.role_id), stamp(self._secret_input)
-
-    async def login(self, connect: Callable[[Secret | None], Any]) -> Lease:
-        """Trade role id and secret id for a token. See `Login`."""
-        role_id = fetch(self.role_id, "the role id")
-        secret_id = await self._fetch_secret_id(connect)
-        try:
-            document = await connect(None).auth.approle.login(
-                role_id.reveal(), secret_id.reveal(), use_token=False, mount_point=self.mount
+    Raises:
+        RotationError: VAULT_LOGIN_REFUSED; VAULT_* when Vault is away or answers against its API.
+    """
+    try:
+        document = await connect(None).adapter.post(f"/v1/auth/{quote(mount)}/{below}", json=dict(body))
+    except RotationError as error:
+        raise _as_login_error(error, who) from None
+    match document.get("auth"):
+        case {"mfa_requirement": {}}:
+            raise refused(
+                f"{who}: Vault wants a second factor, which nobody is here to give; exempt this login from it"
             )
-        except RotationError as error:
-            where = f"role id {origin(self.role_id)}, secret id {origin(self._secret_input)}"
-            raise _as_login_error(error, f"AppRole login at {self.mount!r}; {where}") from None
-        return auth_lease(document)
-
-    @property
-    def _secret_input(self) -> SecretInput:
-        return self.secret_id.token if isinstance(self.secret_id, WrappedSecretId) else self.secret_id
-
-    async def _fetch_secret_id(self, connect: Callable[[Secret | None], Any]) -> Secret:
-        if isinstance(self.secret_id, WrappedSecretId):
-            return await self.secret_id.fetch(connect, self.mount)
-        return fetch(self.secret_id, "the secret id")
-
-
-METHODS: Mapping[str, type[Login]] = {method.kind: method for method in (TokenLogin, AppRoleLogin)}
-"""Every login method, by the name that `vault.auth.method` gives it."""
+    return auth_lease(document)
 
 
 def auth_lease(document: Document) -> Lease:
@@ -159,7 +128,7 @@ def _seconds(ttl: int) -> float:
     return float(ttl) if ttl > 0 else math.inf
 
 
-def _as_login_error(error: RotationError, what: str) -> RotationError:
+def _as_login_error(error: RotationError, who: str) -> RotationError:
     """A login that Vault refuses is one whatever the status; a Vault that is away stays what it is."""
     refusal = isinstance(error, (ForbiddenError, NotFoundError, CasMismatchError)) or error.code is Code.VAULT_REFUSED
-    return refused(f"{what}: {error.detail}") if refusal else error
+    return refused(f"{who}: {error.detail}") if refusal else error

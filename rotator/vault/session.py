@@ -41,7 +41,7 @@ class VaultSettings:
 
     Attributes:
         address: `https://host:port`, perhaps with a path.
-        auth: A login of `auth.METHODS`.
+        auth: One of the logins of `rotator.vault.logins`.
         namespace: Empty for the root namespace.
         ca_file: PEM bundle to trust instead of the system's.
         timeout: Seconds for one request as a whole, more than 0.
@@ -88,7 +88,13 @@ class VaultSession:
         self._settings = settings
         self._clock = clock
         self._journal = journal
-        self._transport = Transport(settings.hosts, settings.timeout, settings.ca_file, settings.allowed_networks)
+        self._transport = Transport(
+            settings.hosts,
+            settings.timeout,
+            settings.ca_file,
+            settings.allowed_networks,
+            certificate=settings.auth.certificate,
+        )
         connect = partial(adapter.client, self._transport, settings.address, settings.namespace)
         self._keeper = Keeper(settings.auth, connect, clock, journal, on_recovered)
         self.mounts = Mounts(self)

@@ -17,7 +17,7 @@ from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
 from rotator.wire.resolver import system_lookup
 from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
-from rotator.wire.trust import Trust, UnusableCAFileError
+from rotator.wire.trust import Trust, UnusableCAFileError, UnusableCertificateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from rotator.wire.addresses import Network
     from rotator.wire.resolver import Lookup
+    from rotator.wire.trust import ClientCertificate
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for one connection to be made."""
@@ -44,6 +45,7 @@ class Transport:
         ca_file: PEM bundle to trust instead of the system's; read again whenever the file changes (V30).
         allowed_networks: Where the nodes' addresses must lie; None for anywhere, see `rotator.wire.addresses`.
         lookup: What finds the addresses of a host.
+        certificate: What is shown to a Vault that asks for it; read again whenever its files change.
     """
 
     def __init__(
@@ -53,10 +55,11 @@ class Transport:
         ca_file: Path | None = None,
         allowed_networks: tuple[Network, ...] | None = None,
         lookup: Lookup = system_lookup,
+        certificate: ClientCertificate | None = None,
     ) -> None:
         self._hosts = hosts
         self._timeout = timeout
-        self._trust = Trust(ca_file)
+        self._trust = Trust(ca_file, certificate)
         self._reach = Reach.of((host.rpartition(":")[0].strip("[]") for host in hosts), allowed_networks)
         self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None
@@ -171,6 +174,8 @@ def _translate(request: str, error: Exception, timeout: float) -> RotationError:
             return malformed(f"{request} was answered in an encoding that cannot be undone")
         case UnusableCAFileError():
             return RotationError(Code.VAULT_TLS, f"vault.ca_file {error}")
+        case UnusableCertificateError():
+            return RotationError(Code.VAULT_LOGIN_REFUSED, f"{error}")
     kind, code, words = _WORDS[fault(error)]
     told = words.format(
         connect=min(CONNECT_TIMEOUT, timeout),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rotator.core.model import Secret
 from rotator.demo.bao import find_bao
 from rotator.vault import adapter
-from rotator.vault.auth import AppRoleLogin
+from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.transport import Transport
 
 if TYPE_CHECKING:

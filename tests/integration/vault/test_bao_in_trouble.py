@@ -15,9 +15,10 @@ from aiohttp import web
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.demo.bao import BaoServer
-from rotator.vault.auth import AppRoleLogin, TokenLogin
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
+from rotator.vault.logins.approle import AppRoleLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
 from tests.contract.suites import record
 from tests.integration.vault.relay import Forward, Relay

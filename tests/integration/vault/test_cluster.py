@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from rotator.core.errors import Code, RotationError
 from rotator.demo.bao import BaoServer
-from rotator.vault.auth import TokenLogin
 from rotator.vault.kv_sink import KvSink
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
 from tests.contract.suites import record
 from tests.integration.vault.visits import until, visiting

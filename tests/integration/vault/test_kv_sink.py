@@ -13,8 +13,8 @@ from aiohttp import web
 
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
-from rotator.vault.auth import TokenLogin
 from rotator.vault.kv_sink import KvSink
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.policies import stanza
 from rotator.vault.session import VaultSettings
 from tests.contract.suites import record

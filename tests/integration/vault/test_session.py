@@ -9,7 +9,8 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
-from rotator.vault.auth import AppRoleLogin, TokenLogin
+from rotator.vault.logins.approle import AppRoleLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.policies import missing_capabilities
 from rotator.vault.session import VaultSettings
 from tests.integration.vault.administration import FULL, Admin

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from rotator.demo.bao import BaoServer
-    from rotator.vault.auth import AppRoleLogin
+    from rotator.vault.logins.approle import AppRoleLogin
     from rotator.vault.session import VaultSession
     from tests.integration.vault.administration import Admin
 

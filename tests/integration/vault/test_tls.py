@@ -14,7 +14,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.demo.bao import BaoServer
 from rotator.demo.ports import to_try
-from rotator.vault.auth import TokenLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
 from tests.integration.vault.certificates import Authority
 from tests.integration.vault.visits import settings, until, visiting

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
-from rotator.vault.auth import AppRoleLogin, TokenLogin
 from rotator.vault.kv_source import KvSource
+from rotator.vault.logins.approle import AppRoleLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.policies import missing_capabilities
 from rotator.vault.session import VaultSettings
 from tests.integration.vault.visits import visiting

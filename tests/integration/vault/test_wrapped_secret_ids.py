@@ -8,7 +8,7 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
-from rotator.vault.auth import AppRoleLogin
+from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.wrapping import WrappedSecretId
 from tests.integration.vault.visits import settings, until, visiting
 

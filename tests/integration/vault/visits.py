@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rotator.core.model import Secret
 from rotator.engine.clock import SystemClock
 from rotator.testing import RecordingJournal
-from rotator.vault.auth import TokenLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSession, VaultSettings
 
 if TYPE_CHECKING:

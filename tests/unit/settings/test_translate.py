@@ -11,8 +11,9 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Secret
 from rotator.settings import translate
-from rotator.vault.auth import AppRoleLogin, TokenLogin
 from rotator.vault.inputs import fetch
+from rotator.vault.logins.approle import AppRoleLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.wrapping import WrappedSecretId
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault import auth, inputs, pacing
+from rotator.vault.logins.approle import AppRoleLogin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,7 @@ def test_a_function_that_fails_is_a_refused_login_and_its_text_stays_behind() ->
 
 def test_v13_a_replaced_file_changes_the_stamp(tmp_path: Path) -> None:
     file, other = tmp_path / "secret-id", tmp_path / "other"
-    login = auth.AppRoleLogin(role_id=Secret("role"), secret_id=file)
+    login = AppRoleLogin(role_id=Secret("role"), secret_id=file)
     absent = login.stamp()
     file.write_text("one")
     first = login.stamp()
