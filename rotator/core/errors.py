@@ -338,6 +338,82 @@ class Code(Enum):
         "Create the user or group, or run rotator with the right to give files away.",
     )
 
+    # The socket for local consumers
+    LOCAL_PEERS = (
+        "local_peers",
+        False,
+        "Those who may ask at the local socket are not known on this machine, or cannot be told from others.",
+        "Create the user or group, or name another one in the sink's users and groups.",
+    )
+
+    # What is done after a write
+    HOOK_COMMAND = (
+        "hook_command",
+        False,
+        "The command of a hook is missing, or cannot be executed.",
+        "Install it, or name another one in after_write; it needs the x bits, and #! with an interpreter if a script.",
+    )
+    HOOK_UNSAFE = (
+        "hook_unsafe",
+        False,
+        "Others could change what a hook runs, or whom it signals.",
+        "Do as the message says.",
+    )
+    HOOK_FAILED = (
+        "hook_failed",
+        True,
+        "The command of a hook ended with an error, or could not be started.",
+        "Run it by hand as rotator's user; the message holds its exit code and the end of what it said.",
+    )
+    HOOK_TIMEOUT = (
+        "hook_timeout",
+        True,
+        "A hook had not ended within its timeout and was cut off.",
+        "See what it waits for; timeout beside the hook sets the deadline.",
+    )
+    HOOK_TARGET = (
+        "hook_target",
+        True,
+        "There is no process to signal: the pid file is missing, holds no process id, or is out of date.",
+        "See whether the service runs and writes this pid file; it gets the next token's signal.",
+    )
+    HOOK_DENIED = (
+        "hook_denied",
+        False,
+        "rotator's user may not signal the process that the pid file names.",
+        "Run both as one user, give rotator CAP_KILL, or use a hook of type systemd or exec.",
+    )
+    HOOK_UNREACHABLE = (
+        "hook_unreachable",
+        True,
+        "A webhook could not be reached, or answered that it cannot serve now (5xx, 408, 425 or 429).",
+        "Check its URL, DNS and the network, and ask whoever runs it.",
+    )
+    HOOK_TLS = (
+        "hook_tls",
+        True,
+        "The TLS connection to a webhook could not be trusted.",
+        "Check the certificate, its host name in url, and ca_file beside the hook.",
+    )
+    HOOK_REFUSED = (
+        "hook_refused",
+        False,
+        "A webhook answered with a redirect, which is never followed, or with another status that is no success.",
+        "Set url to the address that takes it itself, and check bearer_file.",
+    )
+    HOOK_BEARER = (
+        "hook_bearer",
+        False,
+        "The file with the bearer for a webhook cannot be used.",
+        "Put the bearer there, in a file of mode 0600, as the message says.",
+    )
+    HOOK_STOPPED = (
+        "hook_stopped",
+        False,
+        "rotator was stopped before a hook had ended, and cut it off.",
+        "Raise shutdown_grace, or make the hook quicker; it runs again after the next write.",
+    )
+
     INTERNAL = (
         "internal",
         True,
