@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from rotator.cli.options import UnansweredError, UnknownError
-from rotator.operate.listening import near
+from rotator.wire.unix_socket import near
 
 if TYPE_CHECKING:
     from rotator.operate.listening import HttpSettings

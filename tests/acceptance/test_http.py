@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rotator.operate.http import SAFE
-from rotator.operate.listening import near
+from rotator.wire.unix_socket import near
 from tests.support.alone import configured, running
 from tests.support.canary import Searcher, canary
 from tests.support.http import ask

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from rotator.operate.listening import near
+from rotator.wire.unix_socket import near
 
 if TYPE_CHECKING:
     from pathlib import Path

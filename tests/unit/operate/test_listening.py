@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rotator.operate.listening import HttpSettings, leave, listen, near
+from rotator.operate.listening import HttpSettings, leave, listen
+from rotator.wire.unix_socket import near
 
 if TYPE_CHECKING:
     from pathlib import Path
