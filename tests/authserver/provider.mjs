@@ -6,6 +6,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
 import { certificates } from './mtls.mjs';
+import { devicePages } from './pages.mjs';
 
 export const RESOURCE = 'urn:first-provider:api';
 const SCOPES = ['openid', 'admin', 'user', 'offline_access'];
@@ -24,10 +25,10 @@ const METHODS = [
 function asTheFirstProvider(ctx, token, jwt) {
   const { jti, iat, exp, scope, iss, aud, cnf } = jwt.payload;
   jwt.header = { typ: 'JWT' };
-  jwt.payload = { jti, iat, exp, scope, iss, aud, sub: token.accountId, cnf };
+  jwt.payload = { jti, iat, exp, scope, iss, aud, sub: token.accountId, cnf, act: jwt.payload.act };
 }
 
-function signingKey() {
+export function signingKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256' };
 }
@@ -43,17 +44,20 @@ export function resourceServer(options, audience) {
 }
 
 // `options` are by client id what tests/support/oidc.py calls Options says, and the lifetime of access tokens.
-export function authorizationServer(issuer, adapter, options) {
+export function authorizationServer(host, port, adapter, options, key) {
   const of = (client) => options.get(client.clientId);
   const seconds = (name) => (ctx, token, client) => of(client)[name];
-  return new Provider(issuer, {
+  return new Provider(`http://${host}:${port}`, {
     adapter,
     clientAuthMethods: METHODS,
     clientDefaults: { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
     cookies: { keys: [randomUUID()] },
+    // RFC 8705 section 5.
+    discovery: { mtls_endpoint_aliases: { token_endpoint: `https://${host}:${port + 1}/token` } },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      deviceFlow: { enabled: true, ...devicePages },
       introspection: { enabled: true },
       mTLS: {
         enabled: true,
@@ -70,12 +74,13 @@ export function authorizationServer(issuer, adapter, options) {
       },
       revocation: { enabled: true },
     },
+    extraTokenClaims: (ctx, token) => (token.actor ? { act: { sub: token.actor } } : undefined), // RFC 8693 section 4.1
     findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
     formats: { customizers: { jwt: asTheFirstProvider } },
     // OpenID Connect Core section 11 has a client ask for it; there are servers that give one unasked.
     issueRefreshToken: (ctx, client, source) =>
       client.grantTypeAllowed('refresh_token') && (of(client).unasked || source.scopes.has('offline_access')),
-    jwks: { keys: [signingKey()] },
+    jwks: { keys: [key] },
     pkce: { required: () => true },
     responseTypes: ['code'],
     rotateRefreshToken: (ctx) => of(ctx.oidc.client).rotation,

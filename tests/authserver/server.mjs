@@ -5,19 +5,22 @@
 // Control: one JSON object a line on stdin, one line back on stdout. It ends when stdin closes, so it outlives nobody.
 //   {"client": {…}, "options": {…}}       register or replace a client: OpenID client metadata; see provider.mjs
 //   {"requests": "client id" | null}      the requests of one client, or of all, as they were received
-//   {"tls": {…}, "port": PORT}            listen with TLS as well, and ask for certificates; see mtls.mjs
+//   {"tls": {…}}                          listen at the next port with TLS, and ask for certificates; see mtls.mjs
 //   {"refresh_tokens": "client id"}       those of a client that are not revoked, used up or not
 //   {"withdraw": "client id"}             every grant of a client is revoked, as if people took their consent back
 // What cannot be done is answered {"error": "why"}.
 
 import { Console } from 'node:console';
+import { createPublicKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 
 // stdout is the control channel alone; what oidc-provider has to say goes to stderr.
 globalThis.console = new Console(process.stderr, process.stderr);
-const { authorizationServer } = await import('./provider.mjs');
+const { authorizationServer, signingKey } = await import('./provider.mjs');
+const { clientOfAssertion, registerGrants } = await import('./grants.mjs');
 const { listenForCertificates } = await import('./mtls.mjs');
+const { interactions } = await import('./pages.mjs');
 const { hear, keepRequest, requests } = await import('./received.mjs');
 const { Storage } = await import('./storage.mjs');
 
@@ -26,8 +29,10 @@ const port = Number(process.argv[2]);
 const clients = new Map();
 const options = new Map();
 const storage = new Storage(clients);
-const server = authorizationServer(`http://${HOST}:${port}`, storage.adapter, options);
-server.use(keepRequest);
+const key = signingKey();
+const server = authorizationServer(HOST, port, storage.adapter, options, key);
+registerGrants(server, createPublicKey({ key, format: 'jwk' }), options);
+for (const part of [keepRequest, clientOfAssertion, interactions]) server.use(part);
 
 const callback = server.callback();
 function handle(request, response) {
@@ -67,7 +72,7 @@ async function withdraw({ withdraw: wanted }) {
   return { withdrawn: grants.length };
 }
 
-const listen = ({ tls, port: wanted }) => listenForCertificates(tls, wanted, HOST, handle).then((tls) => ({ tls }));
+const listen = async ({ tls }) => ({ tls: await listenForCertificates(tls, port + 1, HOST, handle) });
 const COMMANDS = { client: register, requests: received, tls: listen, refresh_tokens: refreshTokens, withdraw };
 
 async function obey(command) {

