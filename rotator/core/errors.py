@@ -338,6 +338,62 @@ class Code(Enum):
         "Create the user or group, or run rotator with the right to give files away.",
     )
 
+    # Kubernetes
+    KUBERNETES_UNAVAILABLE = (
+        "kubernetes_unavailable",
+        True,
+        "The Kubernetes API server could not be reached, failed inside, or did not answer in time.",
+        "Look at `kubectl get --raw /readyz?verbose`; rotator goes on by itself, and the Secret keeps its old token.",
+    )
+    KUBERNETES_THROTTLED = (
+        "kubernetes_throttled",
+        True,
+        "The Kubernetes API server asks for fewer requests (429).",
+        "Give rotator's service account a priority level of its own (FlowSchema); rotator waits as long as it was asked.",
+    )
+    KUBERNETES_TLS = (
+        "kubernetes_tls",
+        True,
+        "The TLS connection to the Kubernetes API server could not be trusted.",
+        "Check the sink's ca_file, the server's certificate and its host name.",
+    )
+    KUBERNETES_ADDRESS_REFUSED = (
+        "kubernetes_address_refused",
+        True,
+        "The Kubernetes API server's host is at an address that must not be talked to; nothing was sent there.",
+        "See why DNS answers so, and check the sink's api_server.",
+    )
+    KUBERNETES_LOGIN_REFUSED = (
+        "kubernetes_login_refused",
+        False,
+        "The Kubernetes API server does not know the bearer token, or its file cannot be used.",
+        "Put a valid service account token into the file that token_file names; no restart is needed.",
+    )
+    KUBERNETES_DENIED = (
+        "kubernetes_denied",
+        False,
+        "The service account is known, but no Role lets it read or write this Secret.",
+        "Add the Role that the message names, and a RoleBinding for rotator's service account.",
+    )
+    KUBERNETES_NAMESPACE_MISSING = (
+        "kubernetes_namespace_missing",
+        True,
+        "The namespace of the Secret does not exist, or is being deleted.",
+        "Create the namespace, or name the right one in the sink.",
+    )
+    KUBERNETES_REFUSED = (
+        "kubernetes_refused",
+        False,
+        "The Kubernetes API server refuses the write: an immutable Secret, a quota, a policy, or a value it does not take.",
+        "Do as the message says.",
+    )
+    KUBERNETES_MALFORMED = (
+        "kubernetes_malformed",
+        True,
+        "The answer is not what the Kubernetes API documents.",
+        "Check api_server, and see what stands in between: a proxy or load balancer that answers in its place.",
+    )
+
     # The socket for local consumers
     LOCAL_PEERS = (
         "local_peers",
