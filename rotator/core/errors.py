@@ -349,7 +349,7 @@ class Code(Enum):
         "kubernetes_throttled",
         True,
         "The Kubernetes API server asks for fewer requests (429).",
-        "Give rotator's service account a priority level of its own (FlowSchema); rotator waits as long as it was asked.",
+        "Give rotator's service account a priority level of its own (FlowSchema); rotator waits as it was asked.",
     )
     KUBERNETES_TLS = (
         "kubernetes_tls",
@@ -384,7 +384,7 @@ class Code(Enum):
     KUBERNETES_REFUSED = (
         "kubernetes_refused",
         False,
-        "The Kubernetes API server refuses the write: an immutable Secret, a quota, a policy, or a value it does not take.",
+        "The Kubernetes API server refuses the write: an immutable Secret, a quota, a policy or a wrong form.",
         "Do as the message says.",
     )
     KUBERNETES_MALFORMED = (
