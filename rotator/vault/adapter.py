@@ -12,6 +12,7 @@ import hvac
 import hvac.adapters
 
 from rotator.vault import answers
+from rotator.vault.policies import within
 
 if TYPE_CHECKING:
     from rotator.core.model import Secret
@@ -68,7 +69,7 @@ class AioAdapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac ships no 
         sent |= {"X-Vault-Namespace": self.namespace} if self.namespace else {}
         sent |= {"X-Vault-Wrap-TTL": wrap_ttl} if wrap_ttl else {}
         answer = await self._transport.send(method, self.urljoin(self.base_uri, url), sent, **kwargs)
-        return answers.read(f"{method.upper()} {url.removeprefix('/v1/')}", answer)
+        return answers.read(f"{method.upper()} {url.removeprefix('/v1/')}{within(self.namespace)}", answer)
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Document:  # noqa: FBT001, FBT002  hvac's signature
         """Send a login request; with `use_token`, send its token from now on."""

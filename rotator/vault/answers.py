@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rotator.core.errors import Code, RotationError
+from rotator.vault import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,28 +54,6 @@ class Answer:
     body: bytes
 
 
-KNOWN = (
-    ("check-and-set parameter required", "the mount demands check-and-set"),
-    ("invalid role or secret id", "it does not know the role id, or the secret id is wrong, expired or used up"),
-    ("invalid role id", "it does not know the role id"),
-    ("invalid secret id", "the secret id is wrong, expired or used up"),
-    ("source address", "this machine's address is not among those that the role or secret id is bound to"),
-    ("to versioned data", "the mount is being set up"),
-    ("lease is not renewable", "the token cannot be renewed"),
-    ("missing client token", "no token was sent"),
-    ("sealed", "it is sealed"),
-    ("not initialized", "it is not initialised"),
-    ("access to this namespace has been locked", "the namespace is locked"),
-    ("local node not active", "no active node answers"),
-    ("standby", "it is a standby that cannot reach its leader"),
-    ("maintenance", "it is under maintenance"),
-    ("no space left", "its disk is full"),
-    ("unsupported operation", "the path does not take this operation"),
-    ("unsupported path", "no secrets engine serves this path"),
-    ("no handler for route", "nothing is mounted at this path"),
-)
-"""Phrases of Vault and OpenBao, and what they mean in our words."""
-
 DOWN = {
     472: "it is a disaster recovery secondary",
     473: "it is a performance standby",
@@ -104,8 +83,8 @@ def read(request: str, answer: Answer) -> Document:
         ForbiddenError: 403.
         NotFoundError: 404 without a document.
         CasMismatchError: 400 because the version is another one.
-        RotationError: VAULT_THROTTLED, VAULT_REDIRECTED, VAULT_REFUSED, VAULT_MALFORMED; VAULT_UNAVAILABLE while a new
-            KV v2 mount is being set up, which a standby may tell a while after the leader has done it.
+        RotationError: VAULT_THROTTLED, VAULT_REDIRECTED, VAULT_REFUSED, VAULT_MALFORMED; VAULT_UNAVAILABLE for what
+            passes by itself, see `phrases.PASSING`.
     """
     status = answer.status
     if status == 204:
@@ -148,12 +127,13 @@ def _error(request: str, answer: Answer) -> RotationError:
     wait = retry_after(answer.headers.get("Retry-After"))
     # The first row that fits.
     rows: tuple[tuple[bool, RotationError], ...] = (
+        (phrase in phrases.PASSING, RotationError(Code.VAULT_UNAVAILABLE, because)),
+        (phrase in phrases.REFUSING, RotationError(Code.VAULT_REFUSED, because)),
         (status in DOWN, DownError(Code.VAULT_UNAVAILABLE, f"{told}: {meaning or DOWN.get(status)}")),
         (status in DOUBTFUL, DoubtError(Code.VAULT_UNAVAILABLE, f"{told}: {meaning or DOUBTFUL.get(status)}")),
         (status == 429, RotationError(Code.VAULT_THROTTLED, f"{told}: over a rate limit", retry_after=wait)),
-        (status == 404, NotFoundError(Code.SECRET_MISSING, f"{told}: there is nothing at this path")),
+        (status == 404, NotFoundError(Code.SECRET_MISSING, f"{told}: {meaning or 'there is nothing at this path'}")),
         (status == 403 or phrase == "missing client token", ForbiddenError(Code.VAULT_DENIED, because)),
-        (phrase == "to versioned data", RotationError(Code.VAULT_UNAVAILABLE, because)),
         (mismatch, CasMismatchError(Code.SINK_CONFLICT, f"{told}: the current version is another one")),
         (400 <= status < 500, RotationError(Code.VAULT_REFUSED, because)),
         (True, malformed(f"{told}, a status that Vault does not use")),
@@ -189,15 +169,15 @@ def _errors(body: bytes) -> str:
     return " ".join(texts).lower()
 
 
-def _says(body: bytes, *phrases: str) -> bool:
+def _says(body: bytes, *texts: str) -> bool:
     errors = _errors(body)
-    return any(phrase in errors for phrase in phrases)
+    return any(text in errors for text in texts)
 
 
 def _phrase(body: bytes) -> tuple[str, str]:
     """The first known phrase in an error body and its meaning; both empty when there is none."""
     errors = _errors(body)
-    return next((row for row in KNOWN if row[0] in errors), ("", ""))
+    return next((row for row in phrases.KNOWN if row[0] in errors), ("", ""))
 
 
 def _kind(body: bytes) -> str:

@@ -85,7 +85,7 @@ async def trade(connect: Connect, mount: str, body: Mapping[str, str], who: str,
     try:
         document = await connect(None).adapter.post(f"/v1/auth/{quote(mount)}/{below}", json=dict(body))
     except RotationError as error:
-        raise _as_login_error(error, who) from None
+        raise as_login_error(error, who) from None
     match document.get("auth"):
         case {"mfa_requirement": {}}:
             raise refused(
@@ -128,7 +128,7 @@ def _seconds(ttl: int) -> float:
     return float(ttl) if ttl > 0 else math.inf
 
 
-def _as_login_error(error: RotationError, who: str) -> RotationError:
+def as_login_error(error: RotationError, who: str) -> RotationError:
     """A login that Vault refuses is one whatever the status; a Vault that is away stays what it is."""
     refusal = isinstance(error, (ForbiddenError, NotFoundError, CasMismatchError)) or error.code is Code.VAULT_REFUSED
     return refused(f"{who}: {error.detail}") if refusal else error

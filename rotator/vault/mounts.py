@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from rotator.core.errors import Code, RotationError
 from rotator.vault.answers import malformed
-from rotator.vault.policies import missing_capabilities, stanza
+from rotator.vault.policies import missing_capabilities, stanza, within
 
 if TYPE_CHECKING:
     from rotator.vault.answers import Document
@@ -85,10 +85,12 @@ class Mounts:
 
     Args:
         caller: Who asks.
+        namespace: In which it asks, for messages; empty for the root namespace.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, namespace: str = "") -> None:
         self._caller = caller
+        self._where = within(namespace)
         self._known: dict[str, int] = {}
 
     async def resolve(self, path: str) -> Place:
@@ -123,13 +125,14 @@ class Mounts:
         missing = await missing_capabilities(self._caller, guesses)
         if len(missing) < len(guesses):
             return RotationError(
-                Code.MOUNT_MISSING, f"nothing is mounted at {path}, although the token's policies allow that path"
+                Code.MOUNT_MISSING,
+                f"nothing is mounted at {path}{self._where}, although the token's policies allow that path",
             )
         likeliest = {guess: guesses[guess] for guess in list(guesses)[:1]}
         return RotationError(
             Code.VAULT_DENIED,
-            f"Vault does not say what is mounted at {path}: no policy of rotator's token allows anything there, or "
-            f"there is no such mount. For KV v2 add to a policy: {stanza(likeliest)}",
+            f"Vault does not say what is mounted at {path}{self._where}: no policy of rotator's token allows anything "
+            f"there, or there is no such mount. For KV v2 add to a policy: {stanza(likeliest)}",
         )
 
 

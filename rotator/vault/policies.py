@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from rotator.vault.answers import malformed
 
@@ -20,6 +20,22 @@ class Caller(Protocol):
 
     async def call(self, operation: Callable[[Any], Awaitable[Document]], needs: Needs) -> Document:
         """Do one operation, which needs this from the policies."""
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """A part of a credential whose requests the policies have to allow."""
+
+    @property
+    def session(self) -> Caller:
+        """How it asks."""
+
+    async def needs(self) -> Needs:
+        """What it needs.
+
+        Raises:
+            RotationError: MOUNT_MISSING, VAULT_*.
+        """
 
 
 async def missing_capabilities(caller: Caller, needs: Needs) -> dict[str, tuple[str, ...]]:
@@ -58,11 +74,17 @@ def stanza(needs: Needs) -> str:
     return "\n".join(f'path "{path}" {{ capabilities = [{_quoted(wanted)}] }}' for path, wanted in needs.items())
 
 
-def explain(needs: Needs, missing: Needs) -> str:
+def within(namespace: str) -> str:
+    """` in namespace NAME`, for messages; empty for the root namespace."""
+    return f" in namespace {namespace}" if namespace else ""
+
+
+def explain(needs: Needs, missing: Needs, namespace: str = "") -> str:
     """One sentence for the operator: what is missing and what to add."""
     lacks = "; ".join(f"{path} lacks {', '.join(what)}" for path, what in missing.items())
     whole = {path: needs[path] for path in missing}
-    return f"Vault's policies for rotator do not suffice: {lacks}. Add to a policy of its token: {stanza(whole)}"
+    where = within(namespace)
+    return f"Vault's policies for rotator{where} do not suffice: {lacks}. Add to a policy of its token: {stanza(whole)}"
 
 
 def _quoted(capabilities: tuple[str, ...]) -> str:

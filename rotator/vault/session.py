@@ -97,7 +97,7 @@ class VaultSession:
         )
         connect = partial(adapter.client, self._transport, settings.address, settings.namespace)
         self._keeper = Keeper(settings.auth, connect, clock, journal, on_recovered)
-        self.mounts = Mounts(self)
+        self.mounts = Mounts(self, settings.namespace)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._diagnosis = asyncio.Lock()
         self._quiet_until = float("-inf")
@@ -222,7 +222,7 @@ class VaultSession:
             self._keeper.mute = True
             missing = dict(needs)
         # Nothing missing: something else than a policy said no. Say what the request needs all the same.
-        error = RotationError(Code.VAULT_DENIED, policies.explain(needs, missing or needs))
+        error = RotationError(Code.VAULT_DENIED, policies.explain(needs, missing or needs, self._settings.namespace))
         if tuple(needs) not in self._denied and needs:
             self._denied.add(tuple(needs))
             fields = {"path": ", ".join(missing or needs), "error": error.code.text, "detail": error.detail}

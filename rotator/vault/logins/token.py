@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rotator.vault.answers import ForbiddenError
-from rotator.vault.auth import Lease, Login, lookup_lease
-from rotator.vault.inputs import fetch, origin, refused, stamp
+from rotator.core.errors import RotationError
+from rotator.vault.auth import Lease, Login, as_login_error, lookup_lease
+from rotator.vault.inputs import fetch, origin, stamp
 
 if TYPE_CHECKING:
     from rotator.vault.auth import Connect
@@ -32,6 +32,6 @@ class TokenLogin(Login):
         token = fetch(self.token, "the Vault token")
         try:
             document = await connect(token).auth.token.lookup_self()
-        except ForbiddenError:
-            raise refused(f"Vault does not accept the token {origin(self.token)}") from None
+        except RotationError as error:
+            raise as_login_error(error, f"Vault does not accept the token {origin(self.token)}") from None
         return lookup_lease(token, document)
