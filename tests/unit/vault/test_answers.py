@@ -94,6 +94,21 @@ REFUSALS = [
     pytest.param(503, {"errors": [None]}, answers.DownError, Code.VAULT_UNAVAILABLE, id="V17 errors holds null"),
     pytest.param(403, {"errors": {"a": 1}}, answers.ForbiddenError, Code.VAULT_DENIED, id="V17 errors is a map"),
     pytest.param(404, {"data": None}, answers.NotFoundError, Code.SECRET_MISSING, id="404 with data null"),
+    pytest.param(404, errors("namespace not found"), RotationError, Code.VAULT_REFUSED, id="no such namespace"),
+    pytest.param(
+        500,
+        errors("failed to verify client's certificate: x509: certificate has expired or is not yet valid"),
+        RotationError,
+        Code.VAULT_REFUSED,
+        id="V13 an expired client certificate",
+    ),
+    pytest.param(
+        400,
+        errors('error validating token: error verifying token signature: fetching keys oidc: Get "http://x"'),
+        RotationError,
+        Code.VAULT_UNAVAILABLE,
+        id="an issuer of JWTs that is away",
+    ),
 ]
 
 
