@@ -1,0 +1,1 @@
+"""A unix socket at which programs on this machine ask for their tokens."""
