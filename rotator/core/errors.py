@@ -337,6 +337,12 @@ class Code(Enum):
         "The configured owner or group does not exist or may not be given by this user.",
         "Create the user or group, or run rotator with the right to give files away.",
     )
+    FILE_TEMPLATE = (
+        "file_template",
+        False,
+        "The template of a file could not be made into one: the result is too large, or does not hold the token.",
+        "Mend the template as the message says and reload; the old file stays in place meanwhile.",
+    )
 
     # Kubernetes
     KUBERNETES_UNAVAILABLE = (
