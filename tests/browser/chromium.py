@@ -78,9 +78,12 @@ class Chromium:
         shutil.rmtree(self._home, ignore_errors=True)
 
     @asynccontextmanager
-    async def page(self, width: int = 1400, height: int = 1000, *, scale: float = 1.0) -> AsyncIterator[Page]:
-        """A page of that many CSS pixels."""
-        target = (await self.ask("Target.createTarget", url="about:blank"))["targetId"]
+    async def page(
+        self, width: int = 1400, height: int = 1000, *, scale: float = 1.0, private: bool = False
+    ) -> AsyncIterator[Page]:
+        """A page of that many CSS pixels; a private one shares no cookies with others."""
+        alone = await self.ask("Target.createBrowserContext", disposeOnDetach=True) if private else {}
+        target = (await self.ask("Target.createTarget", url="about:blank", **alone))["targetId"]
         session = (await self.ask("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Audits", "Accessibility"):
@@ -91,6 +94,8 @@ class Chromium:
             yield page
         finally:
             await self.ask("Target.closeTarget", targetId=target)
+            if private:
+                await self.ask("Target.disposeBrowserContext", **alone)
             del self._pages[session]
 
     async def ask(self, method: str, session: str | None = None, /, **parameters: Any) -> Message:
