@@ -88,9 +88,7 @@ async def trade(connect: Connect, mount: str, body: Mapping[str, str], who: str,
         raise as_login_error(error, who) from None
     match document.get("auth"):
         case {"mfa_requirement": {}}:
-            raise refused(
-                f"{who}: Vault wants a second factor, which nobody is here to give; exempt this login from it"
-            )
+            raise refused(f"{who}: Vault wants a second factor, which nobody is here to give; exempt it from that")
     return auth_lease(document)
 
 

@@ -42,7 +42,7 @@ KNOWN = (
     ("unsupported operation", "the path does not take this operation"),
     ("unsupported path", "no secrets engine serves this path"),
     ("no handler for route", "nothing is mounted at this path"),
-    ("permission denied", "it does not say why; its own log may"),
+    ("permission denied", "it does not say why; its own log may, unless nothing is mounted there"),
 )
 """Phrases, and what they mean. The first one that fits counts."""
 

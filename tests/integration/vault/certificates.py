@@ -32,11 +32,11 @@ class Authority:
         )
         file.write_bytes(made.public_bytes(PEM))
 
-    def issue(self, file: Path, address: str = "127.0.0.1", *, hours: float = 1) -> Path:
-        """A certificate with its key in `file`, for a server at `address`, good until `hours` from now."""
+    def issue(self, file: Path, address: str = "127.0.0.1", *, hours: float = 1, name: str = "server") -> Path:
+        """A certificate with its key in `file`, for a server at `address` or a client, good until `hours` from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = (
-            _dated(_name("server"), self._name, key.public_key(), hours=hours)
+            _dated(_name(name), self._name, key.public_key(), hours=hours)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
