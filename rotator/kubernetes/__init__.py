@@ -1,0 +1,1 @@
+"""How a Kubernetes Secret is kept: one thin transport to the API server, and server-side apply."""
