@@ -20,7 +20,8 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from rotator.engine.clock import SystemClock
 from tests.support.authority import self_signed
-from tests.support.oidc import Client, OidcProvider, Options
+from tests.support.controlled import Client
+from tests.support.oidc import OidcProvider, Options
 from tests.support.person import Person
 
 if TYPE_CHECKING:

