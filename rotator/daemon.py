@@ -75,9 +75,7 @@ class Daemon:
             clock, self._log, environ, self.schedule.plan, self.schedule.forget, self._ended, self._meters
         )
         self.sentinel = Sentinel(clock, awake, self.schedule, self.fleet.dispatcher, self._log)
-        progress = Progress(
-            clock, awake, self.sentinel, self.fleet.dispatcher, lambda: self.loaded.settings.vault.timeout
-        )
+        progress = Progress(clock, awake, self.sentinel, self.fleet.dispatcher, self._vault_timeout)
         self.overview = Overview(self.fleet, progress, self.sentinel, clock, loaded.file)
         self._manager = ServiceManager(self.overview, environ, awake)
         self._admin = Admin(self, self._history, self._meters, self._log, environ)
@@ -119,6 +117,11 @@ class Daemon:
     def progress(self) -> float | None:
         """When the loop last showed progress, on the elapsed clock; None while it starts or ends."""
         return self.sentinel.ticked_at if self._working else None
+
+    def _vault_timeout(self) -> float:
+        """Seconds for one request to the slowest Vault of the configuration in force."""
+        settings = self.loaded.settings
+        return max(vault.timeout for vault in (settings.vault, *settings.vaults.values()))
 
     async def _work(self) -> None:
         """Until told to stop, or until a part dies."""

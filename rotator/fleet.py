@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator import kinds
 from rotator.core.errors import Code, RotationError
 from rotator.core.rotation import Rotation
 from rotator.engine.dispatcher import Dispatcher
@@ -18,19 +19,20 @@ from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.oauth.endpoint import HttpTokenEndpoint, Provider
-from rotator.settings import translate
+from rotator.settings import asked, translate
 from rotator.settings.problems import ConfigError, Problem
-from rotator.vault.kv_sink import KvSink
-from rotator.vault.kv_source import KvSource
 from rotator.vault.session import VaultSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from rotator.core.ports import Clock, Journal, TokenEndpoint
+    from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
     from rotator.engine.metered import Observer
-    from rotator.settings import model
     from rotator.settings.load import Loaded
+    from rotator.settings.model import Credential, Security, Settings
+    from rotator.settings.providers import Provider as ProviderSection
+    from rotator.settings.sinks import FileSink as FileSinkSection
+    from rotator.settings.vault import Vault
 
 NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
 """What is wrong with a file sink in a way that waiting does not mend; told at the start and not at three at night."""
@@ -38,12 +40,12 @@ NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
 
 @dataclass(frozen=True)
 class _Store:
-    """The Vault session, and the task that keeps it alive."""
+    """A Vault session, and the task that keeps it alive."""
 
     session: VaultSession
     task: asyncio.Task[None]
     ended: Callable[[asyncio.Task[None]], object]
-    made_from: tuple[model.Vault, model.Security]
+    made_from: tuple[Vault, Security]
 
     async def close(self) -> None:
         self.task.remove_done_callback(self.ended)  # it ends on purpose
@@ -56,7 +58,7 @@ class _Store:
 class Server:
     """An authorization server and the gate before it."""
 
-    section: model.Provider
+    section: ProviderSection
     provider: Provider
     gate: Gate
 
@@ -67,8 +69,8 @@ class Member:
 
     made_from: tuple[object, ...]
     rotation: Rotation
-    source: KvSource
-    sinks: tuple[FileSink | KvSink, ...]
+    source: Source
+    sinks: tuple[Sink, ...]
     endpoint: TokenEndpoint
     server: Server
     required: bool
@@ -109,19 +111,18 @@ class Fleet:
         self._journal = journal
         self._environ = environ
         self._forget = forget
-        self._store: _Store | None = None
+        self._stores: dict[str, _Store] = {}
         self.servers: dict[str, Server] = {}
 
     @property
-    def session(self) -> VaultSession:
-        """The Vault session.
+    def sessions(self) -> dict[str, VaultSession]:
+        """The Vault sessions by name; empty for [vault]. None before a configuration has been applied."""
+        return {name: store.session for name, store in self._stores.items()}
 
-        Raises:
-            RuntimeError: No configuration has been applied yet.
-        """
-        if self._store is None:
-            raise RuntimeError("no configuration has been applied yet")
-        return self._store.session
+    async def tried(self) -> dict[str, RotationError | None]:
+        """Wait for the first login to each Vault, and tell by name why it cannot be used, if so; see `VaultSession`."""
+        sessions = self.sessions
+        return dict(zip(sessions, await asyncio.gather(*(one.tried() for one in sessions.values())), strict=True))
 
     async def apply(
         self, loaded: Loaded, only: Collection[str] | None = None, *, start: bool = True, force: bool = False
@@ -144,10 +145,10 @@ class Fleet:
         wanted = {name: c for name, c in settings.credentials.items() if only is None or name in only}
         state = StateDirectory(translate.state_dir(settings, self._environ))
         await self._try_files(loaded, wanted, state)
-        closing = await self._replace_store(loaded)
+        closing = self._replace_stores(loaded)
         closing += self._replace_servers(settings)
         before = self.members
-        after = {name: self._member(name, credential, settings, state) for name, credential in wanted.items()}
+        after = {name: self._member(name, credential, state) for name, credential in wanted.items()}
         for name in before:
             if after.get(name) is not before[name]:
                 await self.dispatcher.remove(name)
@@ -170,13 +171,13 @@ class Fleet:
         }
 
     async def close(self) -> None:
-        """Close every connection, and give the Vault token back."""
+        """Close every connection, and give the Vault tokens back."""
         for server in self.servers.values():
             await server.provider.close()
-        if self._store is not None:
-            await self._store.close()
+        for store in self._stores.values():
+            await store.close()
 
-    async def _try_files(self, loaded: Loaded, wanted: Mapping[str, model.Credential], state: StateDirectory) -> None:
+    async def _try_files(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
         problems = []
         for name, credential in wanted.items():
             for index, section in enumerate(credential.sinks):
@@ -187,20 +188,25 @@ class Fleet:
         if problems:
             raise ConfigError(str(loaded.file), problems)
 
-    async def _replace_store(self, loaded: Loaded) -> list[_Store | Provider]:
-        made_from = (loaded.settings.vault, loaded.settings.security)
-        before = self._store
-        if before is not None and before.made_from == made_from:
-            return []
+    def _replace_stores(self, loaded: Loaded) -> list[_Store | Provider]:
+        settings, before = loaded.settings, self._stores
+        self._stores = {
+            name: before[name]
+            if name in before and before[name].made_from == (section, settings.security)
+            else self._store(loaded, name, section)
+            for name, section in {"": settings.vault, **settings.vaults}.items()
+        }
+        return [store for name, store in before.items() if self._stores.get(name) is not store]
+
+    def _store(self, loaded: Loaded, name: str, section: Vault) -> _Store:
         session = VaultSession(
-            translate.vault(loaded, self._environ), self._clock, self._journal, self.dispatcher.store_recovered
+            translate.vault(loaded, self._environ, name), self._clock, self._journal, self.dispatcher.store_recovered
         )
         task = asyncio.create_task(session.run(), name="vault session")
         task.add_done_callback(self._ended)
-        self._store = _Store(session, task, self._ended, made_from)
-        return [] if before is None else [before]
+        return _Store(session, task, self._ended, (section, loaded.settings.security))
 
-    def _replace_servers(self, settings: model.Settings) -> list[_Store | Provider]:
+    def _replace_servers(self, settings: Settings) -> list[_Store | Provider]:
         before = self.servers
         self.servers = {
             name: before[name]
@@ -214,36 +220,35 @@ class Fleet:
         }
         return [server.provider for name, server in before.items() if self.servers.get(name) is not server]
 
-    def _member(
-        self, name: str, credential: model.Credential, settings: model.Settings, state: StateDirectory
-    ) -> Member:
+    def _member(self, name: str, credential: Credential, state: StateDirectory) -> Member:
         server = self.servers[credential.provider]
-        made_from = (credential, server, self.session, state.path)
+        sessions = self.sessions
+        made_from = (
+            credential,
+            server,
+            *(sessions[vault] for vault in asked.vaults(server.section, credential)),
+            state.path,
+        )
         running = self.members.get(name)
         if running is not None and running.made_from == made_from:
             return running
-        section = settings.providers[credential.provider]
-        source = KvSource(self.session, credential.source.path, credential.source.fields)
-        sinks = tuple(self._sink(sink, name, state) for sink in credential.sinks)
+        site = kinds.Site(name, credential, server.section, sessions, state)
+        sinks = tuple(kinds.sink(section, site) for section in credential.sinks)
         endpoint = GatedEndpoint(
-            HttpTokenEndpoint(server.provider, translate.endpoint(section, credential), self._clock),
+            HttpTokenEndpoint(server.provider, kinds.endpoint(site), self._clock),
             server.gate,
             self._clock,
             self.dispatcher.provider_recovered,
         )
         metered = MeteredEndpoint(endpoint, credential.provider, self._clock, self._observer)
         ports = [MeteredSink(sink, self._clock, self._observer) for sink in sinks]
-        spec = translate.spec(name, section, credential)
+        spec = asked.spec(name, server.section, credential)
+        source = kinds.source(site)
         rotation = Rotation(spec, source, metered, ports, self._clock, self._journal)
         return Member(made_from, rotation, source, sinks, endpoint, server, credential.required)
 
-    def _sink(self, section: model.FileSink | model.VaultSink, name: str, state: StateDirectory) -> FileSink | KvSink:
-        if section.type == "file":
-            return FileSink(translate.file_sink(section), name, state)
-        return KvSink(self.session, section.path, name, section.fields)
 
-
-async def _trouble(section: model.FileSink, name: str, state: StateDirectory) -> str:
+async def _trouble(section: FileSinkSection, name: str, state: StateDirectory) -> str:
     """Why a file can never be written as configured; empty when nothing is known to speak against it."""
     try:
         await FileSink(translate.file_sink(section), name, state).check()

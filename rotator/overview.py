@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rotator.engine.progress import Progress
     from rotator.engine.sentinel import Sentinel
     from rotator.fleet import Fleet, Member, Server
+    from rotator.vault.session import VaultSession
 
 MOST_NAMED = 5
 """Credentials that a reason names; there may be ten thousand."""
@@ -87,7 +88,7 @@ class Overview:
             reloaded=self.reloaded,
             first_round=self.first_round,
             clock_steps=self._sentinel.steps,
-            vault=self._vault(),
+            vaults=tuple(self._vault(name, session) for name, session in self._fleet.sessions.items()),
             servers=tuple(self._fleet.servers.values()),
             seen=tuple(
                 _Seen(
@@ -109,12 +110,16 @@ class Overview:
         failing = sum(map(is_failing, seen))
         parts = [f"{served} of {len(seen)} credentials served"]
         parts += [f"{failing} failing"] if failing else []
-        parts += [] if self._fleet.session.trouble is None else ["Vault cannot be used"]
+        parts += [
+            f"Vault {name} cannot be used" if name else "Vault cannot be used"
+            for name, session in self._fleet.sessions.items()
+            if session.trouble is not None
+        ]
         parts += [] if self.reloaded else ["the last configuration was refused: see config.rejected in the log"]
         return "; ".join([*parts, *self.faults()])
 
-    def _vault(self) -> VaultStatus:
-        session = self._fleet.session
+    @staticmethod
+    def _vault(name: str, session: VaultSession) -> VaultStatus:
         trouble = session.trouble
         return VaultStatus(
             address=session.address,
@@ -123,6 +128,7 @@ class Overview:
             token_expires=session.token_expires,
             trouble=None if trouble is None else trouble.code,
             detail="" if trouble is None else trouble.detail,
+            name=name,
         )
 
 
@@ -137,7 +143,7 @@ class Snapshot:
     reloaded: bool
     first_round: bool
     clock_steps: int
-    vault: VaultStatus
+    vaults: tuple[VaultStatus, ...]
     servers: tuple[Server, ...]
     seen: tuple[_Seen, ...]
 
@@ -153,7 +159,8 @@ class Snapshot:
             unready=tuple(self._unready(credentials)),
             reloaded=self.reloaded,
             clock_steps=self.clock_steps,
-            vault=self.vault,
+            vault=self.vaults[0],
+            vaults=self.vaults[1:],
             providers=tuple(
                 ProviderStatus(
                     server.gate.provider,
@@ -203,8 +210,9 @@ class Snapshot:
 
     def _unready(self, credentials: tuple[CredentialStatus, ...]) -> Iterator[str]:
         """Why it is not ready. While consumers are served, no outage of Vault or of a provider is a reason."""
-        if not self.vault.entered:
-            yield "there has been no login to Vault yet"
+        for vault in self.vaults:
+            if not vault.entered:
+                yield f"there has been no login to Vault{f' {vault.name}' if vault.name else ''} yet"
         if not self.first_round:
             yield "not every credential has been looked at once"
         unserved = [one.name for one in credentials if one.required and one.state in {State.EXPIRED, State.PENDING}]

@@ -210,14 +210,15 @@ class MemoryEndpoint:
         self._clock = clock
         self._serial = 0
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
         issued = self._clock.now()
+        client_id = credentials.client_id
         self.requests.append((issued.elapsed, client_id))
         if self.latency:
             await self._clock.sleep(self.latency)
         self.faults.strike("mint")
-        if self.accepts is not None and secret.reveal() not in self.accepts:
+        if self.accepts is not None and not self.accepts & {secret.reveal() for secret in credentials.secrets[:1]}:
             raise RotationError(Code.INVALID_CLIENT, "the secret is wrong")
         if not self.repeat:
             self._serial += 1
@@ -254,6 +255,10 @@ class MemorySink:
         self.record = record
         self.history.append(record)
         return record
+
+    async def check(self) -> None:
+        """See `rotator.core.ports.Sink`."""
+        self.faults.strike("check")
 
 
 class MemorySchedule:

@@ -14,11 +14,10 @@ from rich.text import Text
 from rotator.cli.foreground import fleet
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
-from rotator.files.sink import FileSink
 from rotator.operate import logs
 from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
-from rotator.vault.policies import explain, missing_capabilities
+from rotator.vault.policies import Guarded, explain, missing_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from rotator.core.model import ClientCredentials
     from rotator.fleet import Fleet, Member
     from rotator.settings.load import Loaded
+    from rotator.vault.policies import Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,35 +99,41 @@ def _tell(people: Console, finding: Finding) -> None:
 
 async def _findings(taken: Fleet, loaded: Loaded) -> AsyncIterator[Finding]:
     await taken.apply(loaded, start=False)
-    trouble = await taken.session.tried()
-    yield _finding(f"log in to Vault at {loaded.settings.vault.address}", trouble)
-    if trouble is not None:
+    troubles = await taken.tried()
+    for name, trouble in troubles.items():
+        which = f" {name}" if name else ""
+        yield _finding(f"log in to Vault{which} at {taken.sessions[name].address}", trouble)
+    if any(troubles.values()):
         return
     asked: set[str] = set()
     for name in sorted(taken.members):
         member = taken.members[name]
-        yield _finding(f"{name}: what Vault's policies allow", await _error(_allowed(taken, member)))
+        yield _finding(f"{name}: what Vault's policies allow", await _error(_allowed(member)))
         credentials: list[ClientCredentials] = []
         yield _finding(f"{name}: read the client credentials", await _error(_read(member, credentials)))
         for sink in member.sinks:
-            trouble = await _error(sink.check() if isinstance(sink, FileSink) else sink.read())
-            yield _finding(f"{name}: {sink.name}", trouble)
+            yield _finding(f"{name}: {sink.name}", await _error(sink.check()))
         provider = member.rotation.spec.provider
         if credentials and provider not in asked:
             asked.add(provider)
-            secret = credentials[0].secrets[0]
-            refused = await _error(member.endpoint.mint(credentials[0].client_id, secret))
+            refused = await _error(member.endpoint.mint(credentials[0].attempts()[0]))
             yield _finding(f"{name}: one token from {provider}, thrown away", refused)
 
 
-async def _allowed(taken: Fleet, member: Member) -> None:
-    needs = dict(await member.source.needs())
-    for sink in member.sinks:
-        if not isinstance(sink, FileSink):
-            needs |= await sink.needs()
-    missing = await missing_capabilities(taken.session, needs)
-    if missing:
-        raise RotationError(Code.VAULT_DENIED, explain(needs, missing))
+async def _allowed(member: Member) -> None:
+    """Each Vault is asked for itself.
+
+    Raises:
+        RotationError: VAULT_DENIED with the policy text to add; VAULT_*.
+    """
+    needs: dict[Caller, dict[str, tuple[str, ...]]] = {}
+    for part in (member.source, *member.sinks):
+        if isinstance(part, Guarded):
+            needs.setdefault(part.session, {}).update(await part.needs())
+    for session, needed in needs.items():
+        missing = await missing_capabilities(session, needed)
+        if missing:
+            raise RotationError(Code.VAULT_DENIED, explain(needed, missing))
 
 
 async def _read(member: Member, into: list[ClientCredentials]) -> None:

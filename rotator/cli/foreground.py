@@ -106,7 +106,7 @@ async def _pass(
     async with fleet(loaded, environ, log, clock) as taken:
         if dry_run:
             await taken.apply(loaded, only, start=False)
-            await taken.session.tried()
+            await taken.tried()
             members = [taken.members[name] for name in sorted(taken.members)]
             return [await _foresee(member, clock, force=force) for member in members]
         await taken.apply(loaded, only, force=force)

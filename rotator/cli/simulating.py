@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rotator.cli import options
-from rotator.settings import translate
+from rotator.settings import asked, translate
 from rotator.settings.load import load
 from rotator.settings.types import spell
 from rotator.simulation.plant import (
@@ -35,8 +35,9 @@ from rotator.simulation.world import simulate
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rotator.settings import model
     from rotator.settings.load import Loaded
+    from rotator.settings.providers import Provider
+    from rotator.settings.sinks import Sink
     from rotator.simulation.history import Interval
     from rotator.simulation.report import CredentialReport, Report
 
@@ -111,7 +112,7 @@ def _plant(loaded: Loaded, question: Question) -> Plant:
     }
     credentials = (
         CredentialModel(
-            translate.spec(name, settings.providers[section.provider], section),
+            asked.spec(name, settings.providers[section.provider], section),
             tuple(_sink(sink) for sink in section.sinks),
         )
         for name, section in settings.credentials.items()
@@ -119,11 +120,11 @@ def _plant(loaded: Loaded, question: Question) -> Plant:
     return Plant(providers, tuple(credentials))
 
 
-def _lifetime(section: model.Provider) -> float:
+def _lifetime(section: Provider) -> float:
     return min(section.assumed_lifetime or USUAL_LIFETIME, section.max_lifetime)
 
 
-def _sink(section: model.FileSink | model.VaultSink) -> SinkModel:
+def _sink(section: Sink) -> SinkModel:
     in_vault = section.type == "vault"
     interval = section.consumer_interval or (USUAL_INTERVAL if in_vault else 0.0)
     return SinkModel(f"{section.type}:{section.path}", in_vault, interval)

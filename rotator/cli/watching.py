@@ -112,7 +112,9 @@ def _head(found: Document) -> Text:
     well = "healthy" if found["healthy"] else "NOT HEALTHY"
     ready = "ready" if found["ready"] else "not ready"
     counts = ", ".join(f"{count} {state}" for state, count in found["summary"].items() if count)
-    parts = [f"rotator {found['version']}", f"{well}, {ready}", _vault(found["vault"]), counts or "no credentials"]
+    parts = [f"rotator {found['version']}", f"{well}, {ready}", _vault(found["vault"])]
+    parts += [_vault(one, f" {one['vault']}") for one in found["vaults"]]
+    parts.append(counts or "no credentials")
     parts += [f"{one['provider']}: in an outage" for one in found["providers"] if one["in_outage"]]
     parts += [] if found["reload_ok"] else ["the configuration last offered was rejected"]
     head = Text("  ·  ".join(parts), style="bold" if found["healthy"] and found["ready"] else "bold red")
@@ -121,8 +123,8 @@ def _head(found: Document) -> Text:
     return head
 
 
-def _vault(vault: Document) -> str:
-    return "Vault: logged in" if vault["authenticated"] else f"Vault: {vault['error'] or 'not logged in'}"
+def _vault(vault: Document, name: str = "") -> str:
+    return f"Vault{name}: logged in" if vault["authenticated"] else f"Vault{name}: {vault['error'] or 'not logged in'}"
 
 
 def _row(one: Document, *, wide: bool) -> dict[str, Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -78,13 +78,22 @@ class ClientCredentials:
 
     Attributes:
         client_id: The public half.
-        secrets: The secrets to try, in order; the second only when the first is refused as invalid_client.
+        secrets: What to prove it with, in order: client secrets, or private keys. The second is tried only when the
+            first is refused as invalid_client. Empty where the proof is kept elsewhere, or there is none.
         version: Changes whenever the stored document changes; tells nothing about the secret.
+        further: What else the grant takes from the document, by name.
+        expires: When the store says that the first secret ends; aware, UTC. None when it does not say.
     """
 
     client_id: str
     secrets: tuple[Secret, ...]
     version: str
+    further: Mapping[str, Secret] = field(default_factory=dict)
+    expires: datetime | None = None
+
+    def attempts(self) -> list[ClientCredentials]:
+        """The same with one secret each, in order; as they are when they have none."""
+        return [replace(self, secrets=(secret,)) for secret in self.secrets] or [self]
 
 
 @dataclass(frozen=True, slots=True)

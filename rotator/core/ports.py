@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from rotator.core.model import ClientCredentials, Grant, Moment, Secret, TokenRecord
+    from rotator.core.model import ClientCredentials, Grant, Moment, TokenRecord
 
 
 class Clock(Protocol):
@@ -39,12 +39,12 @@ class Source(Protocol):
 class TokenEndpoint(Protocol):
     """Where tokens are minted (RFC 6749 section 3.2)."""
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
-        """Ask once for a token: one request on the wire, no other encoding or authentication method tried.
+    async def mint(self, credentials: ClientCredentials) -> Grant:
+        """Ask once for a token, with the first of the secrets: no other encoding or authentication method is tried.
 
         Raises:
-            RotationError: PROVIDER_*, an error code of RFC 6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*,
-                SCOPE_NARROWER when the answer must not be published.
+            RotationError: SECRET_MALFORMED when the credentials lack what is needed; PROVIDER_*, an error code of RFC
+                6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER when the answer must not be published.
         """
 
 
@@ -76,6 +76,28 @@ class Sink(Protocol):
         Raises:
             RotationError: SINK_FOREIGN, SINK_CONFLICT, VAULT_*, FILE_*. What the sink held before is still there, or
                 `record` is; the next `read` tells.
+        """
+
+    async def check(self) -> None:
+        """Try all that a write needs, as far as that can be done without changing what consumers read.
+
+        Raises:
+            RotationError: SINK_FOREIGN, VAULT_*, FILE_*, …: what a write would meet.
+        """
+
+
+class Signer(Protocol):
+    """A private key that signs, wherever it is kept."""
+
+    @property
+    def algorithm(self) -> str:
+        """Of RFC 7518 section 3.1: `RS256`, `ES256`, …; of RFC 8037: `EdDSA`."""
+
+    async def sign(self, payload: bytes) -> bytes:
+        """The signature as it stands in a JWS, not encoded, over its signing input (RFC 7515 section 5.1).
+
+        Raises:
+            RotationError: SECRET_MALFORMED, VAULT_*.
         """
 
 

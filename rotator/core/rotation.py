@@ -192,17 +192,16 @@ class Rotation:
 
     async def _grant(self, credentials: ClientCredentials) -> Grant | RotationError:
         """Ask with the first secret; with the next one only when the provider refuses the client itself."""
-        refusal = RotationError(Code.SECRET_MALFORMED, "the source holds no client secret")
-        for number, secret in enumerate(credentials.secrets):
-            answer = await self._attempt(self._endpoint.mint(credentials.client_id, secret))
-            if not isinstance(answer, RotationError):
-                if number > 0:
-                    self._told.previous_secret()
-                return answer
-            if number == 0 or answer.code is not Code.INVALID_CLIENT:
-                refusal = answer
-            if answer.code is not Code.INVALID_CLIENT:
+        first, *others = credentials.attempts()
+        refusal = await self._attempt(self._endpoint.mint(first))
+        for other in others:
+            if not isinstance(refusal, RotationError) or refusal.code is not Code.INVALID_CLIENT:
                 break
+            answer = await self._attempt(self._endpoint.mint(other))
+            if not isinstance(answer, RotationError):
+                self._told.previous_secret()
+            if not isinstance(answer, RotationError) or answer.code is not Code.INVALID_CLIENT:
+                return answer
         return refusal
 
     def _take(self, grant: Grant, reason: Reason, around: Surroundings) -> None:

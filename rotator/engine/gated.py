@@ -9,7 +9,7 @@ from rotator.core.errors import RotationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rotator.core.model import Grant, Secret
+    from rotator.core.model import ClientCredentials, Grant
     from rotator.core.ports import Clock, TokenEndpoint
     from rotator.engine.gate import Gate
 
@@ -23,11 +23,11 @@ class GatedEndpoint:
         self._clock = clock
         self._recovered = recovered
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
         try:
             with self._gate.asking(self._clock.now().elapsed):
-                grant = await self._endpoint.mint(client_id, secret)
+                grant = await self._endpoint.mint(credentials)
         except RotationError as error:
             if self._gate.failed(error, self._clock.now().elapsed):
                 self._recovered(self._gate)

@@ -10,7 +10,7 @@ from rotator.core.errors import Code, RotationError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rotator.core.model import Grant, Secret, TokenRecord
+    from rotator.core.model import ClientCredentials, Grant, TokenRecord
     from rotator.core.ports import Clock, Sink, TokenEndpoint
 
 T = TypeVar("T")
@@ -68,9 +68,9 @@ class MeteredEndpoint:
         self._clock = clock
         self._tell = partial(observer.minted, provider)
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
-        return await _timed(self._endpoint.mint(client_id, secret), self._clock, self._tell)
+        return await _timed(self._endpoint.mint(credentials), self._clock, self._tell)
 
 
 class MeteredSink:
@@ -98,3 +98,7 @@ class MeteredSink:
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
         return await _timed(self._sink.write(record), self._clock, self._tell)
+
+    async def check(self) -> None:
+        """See `rotator.core.ports.Sink`."""
+        await self._sink.check()

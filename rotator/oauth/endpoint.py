@@ -16,7 +16,9 @@ from yarl import URL
 from rotator import __version__
 from rotator.core.errors import Code, RotationError, whence
 from rotator.oauth.answer import LONGEST_TOKEN, Answer, Expectations, read_answer
-from rotator.oauth.request import GrantParameters, TokenRequest, token_request
+from rotator.oauth.client_auth import ClientAuthSettings, prove
+from rotator.oauth.grants import GrantParameters, grant_form
+from rotator.oauth.request import token_request
 from rotator.oauth.retry_after import retry_after
 from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
@@ -27,9 +29,9 @@ from rotator.wire.trust import Trust, UnusableCAFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rotator.core.model import Grant, Secret
+    from rotator.core.model import ClientCredentials, Grant
     from rotator.core.ports import Clock
-    from rotator.oauth.request import BasicEncoding
+    from rotator.oauth.request import TokenRequest
     from rotator.wire.addresses import Network
     from rotator.wire.resolver import Lookup
 
@@ -44,8 +46,7 @@ class ProviderSettings:
 
     Attributes:
         token_url: Its token endpoint (RFC 6749 section 3.2).
-        client_auth: A key of `CLIENT_AUTHENTICATION`.
-        basic_encoding: See `rotator.oauth.request.basic_credentials`.
+        audience: Whom assertions are for; empty for the token endpoint (RFC 7523 section 3).
         timeout: Seconds for a whole request, from connecting to the last byte.
         connect_timeout: Seconds for one connection to be made.
         ca_file: PEM bundle to trust instead of the system's.
@@ -54,8 +55,7 @@ class ProviderSettings:
     """
 
     token_url: str
-    client_auth: str = "client_secret_basic"
-    basic_encoding: BasicEncoding = "rfc6749"
+    audience: str = ""
     timeout: float = 10.0
     connect_timeout: float = 3.0
     ca_file: Path | None = None
@@ -81,6 +81,11 @@ class Provider:
         self._reach = Reach.of([url.host], settings.allowed_networks)
         self._lookup = lookup
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    @property
+    def audience(self) -> str:
+        """Whom assertions are for."""
+        return self.settings.audience or self.settings.token_url
 
     async def close(self) -> None:
         """Close every connection."""
@@ -206,9 +211,18 @@ def _note_progress() -> aiohttp.TraceConfig:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """What one credential asks its provider for."""
+    """What one credential asks its provider for, and how its client proves itself.
+
+    Attributes:
+        parameters: What is asked for.
+        client_auth: How the client proves itself.
+        assertion_audience: Whom its assertions are for; empty for what the provider has.
+        expected: What an answer is held against.
+    """
 
     parameters: GrantParameters = field(default_factory=GrantParameters)
+    client_auth: ClientAuthSettings = field(default_factory=ClientAuthSettings)
+    assertion_audience: str = ""
     expected: Expectations = field(default_factory=Expectations)
 
 
@@ -220,12 +234,15 @@ class HttpTokenEndpoint:
         self._settings = settings
         self._clock = clock
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
-        auth = self._provider.settings
-        request = token_request(self._settings.parameters, auth.client_auth, auth.basic_encoding, client_id, secret)
+        now = self._clock.now()
+        audience = self._settings.assertion_audience or self._provider.audience
+        form = await grant_form(credentials, self._settings.parameters, audience, now)
+        proof = await prove(credentials, self._settings.client_auth, audience, now)
         issued = self._clock.now()
-        answer = await self._provider.ask(request)
+        answer = await self._provider.ask(token_request(form, proof))
         grant = read_answer(answer, self._settings.expected, issued)
         # A scope is shown and stored where no secret belongs, and servers have been seen to echo (P44).
-        return replace(grant, scope="") if secret.reveal() in grant.scope.split() else grant
+        sent = {secret.reveal() for secret in (*credentials.secrets, *credentials.further.values())}
+        return replace(grant, scope="") if sent & set(grant.scope.split()) else grant

@@ -128,13 +128,17 @@ def _process(status: Status) -> Iterator[Metric]:
 
 def _vault(status: Status) -> Iterator[Metric]:
     in_use = "Whether there is a Vault token and Vault takes it."
-    yield GaugeMetricFamily("rotator_vault_authenticated", in_use, value=status.vault.authenticated)
-    ends = status.vault.token_expires
-    if ends is not None:
-        at = _posix(ends, status)
-        yield GaugeMetricFamily(
-            "rotator_vault_token_expiry_timestamp_seconds", "When the Vault token dies unless renewed.", value=at
-        )
+    usable = GaugeMetricFamily("rotator_vault_authenticated", in_use, labels=["vault"])
+    ends = GaugeMetricFamily(
+        "rotator_vault_token_expiry_timestamp_seconds", "When the Vault token dies unless renewed.", labels=["vault"]
+    )
+    for one in (status.vault, *status.vaults):
+        label = [one.name] if one.name else []  # [vault] itself bears none, as before there were several
+        usable.add_metric(label, one.authenticated)
+        if one.token_expires is not None:
+            ends.add_metric(label, _posix(one.token_expires, status))
+    yield usable
+    yield ends
 
 
 def _providers(status: Status) -> Iterator[Metric]:

@@ -37,6 +37,7 @@ def whole(status: Status, events: Iterable[Event] = ()) -> Document:
         "reload_ok": status.reloaded,
         "summary": {str(state): count for state, count in status.counts().items()},
         "vault": vault(status.vault, now),
+        "vaults": [{"vault": one.name, **vault(one, now)} for one in status.vaults],
         "providers": [provider(one, now) for one in status.providers],
         "credentials": [credential(one, now) for one in status.credentials],
         "events": [event(one) for one in events],

@@ -269,6 +269,7 @@ class VaultStatus:
         token_expires: When the token dies unless it is renewed; None without one; it may be infinite.
         trouble: Why Vault cannot be used; None when nothing is known to speak against it.
         detail: The same as a sentence.
+        name: Of its table in [vaults]; empty for [vault].
     """
 
     address: str
@@ -277,6 +278,7 @@ class VaultStatus:
     token_expires: float | None
     trouble: Code | None
     detail: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +294,10 @@ class Status:
         unready: Why it is not ready, a sentence each.
         reloaded: Whether the configuration that was last offered is the one in force.
         clock_steps: How often the wall clock has been set.
-        vault: The session with Vault.
+        vault: The session with [vault].
         providers: In the order of the configuration.
         credentials: In the order of the configuration.
+        vaults: The sessions with further ones, in the order of the configuration.
     """
 
     version: str
@@ -308,6 +311,7 @@ class Status:
     vault: VaultStatus
     providers: tuple[ProviderStatus, ...]
     credentials: tuple[CredentialStatus, ...]
+    vaults: tuple[VaultStatus, ...] = ()
 
     def counts(self) -> dict[State, int]:
         """How many credentials are in each state."""

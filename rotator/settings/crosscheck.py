@@ -57,6 +57,7 @@ def clashes(table: Mapping[str, Any]) -> Iterator[Finding]:
         )
     yield from _unknown_providers(mapping_of(table.get("providers")), credentials)
     yield from _shared_places(credentials)
+    yield from _unknown_vaults(table, mapping_of(table.get("vaults")))
 
 
 def contradictions(settings: Settings) -> Iterator[Finding]:
@@ -129,9 +130,42 @@ def _unknown_providers(providers: Mapping[str, Any], credentials: Mapping[str, A
             )
 
 
+def _unknown_vaults(table: Mapping[str, Any], vaults: Mapping[str, Any]) -> Iterator[Finding]:
+    """Names of further Vaults that no table has, wherever a source, a sink or a signing key gives one."""
+    tables = (
+        ("defaults",),
+        *((kind, name) for kind in ("providers", "credentials") for name in mapping_of(table.get(kind))),
+    )
+    for place in tables:
+        below = _below(table, place)
+        parts: list[Path] = [(*place, key) for key in ("source", "assertion", "login", "subject")]
+        listed_sinks = below.get("sinks")
+        parts += [
+            (*place, "sinks", index) for index, _ in enumerate(listed_sinks if isinstance(listed_sinks, list) else ())
+        ]
+        for part in parts:
+            name = _below(table, part).get("vault")
+            if isinstance(name, str) and name not in vaults:
+                near = nearest(name, vaults)
+                yield Finding(
+                    (*part, "vault"),
+                    shown(name) if near else kind(name),
+                    f"the name of a table in vaults; there are: {listed(vaults)}",
+                    f"did you mean {near}?"
+                    if near
+                    else "add a table [vaults.NAME] for it, or leave it out for [vault]",
+                )
+
+
+def _below(table: Any, path: Path) -> Mapping[str, Any]:
+    for part in path:
+        table = table[part] if isinstance(part, int) else mapping_of(table).get(part)
+    return mapping_of(table)
+
+
 def _shared_places(credentials: Mapping[str, Any]) -> Iterator[Finding]:
     sources = {_place(mapping_of(credential.get("source"))): name for name, credential in credentials.items()}
-    taken: dict[tuple[str, str], Path] = {}
+    taken: dict[tuple[str, str, str], Path] = {}
     for path, sink in _sinks(credentials):
         place = _place(sink)
         if place is None:
@@ -139,14 +173,14 @@ def _shared_places(credentials: Mapping[str, Any]) -> Iterator[Finding]:
         if place in sources:
             yield Finding(
                 path,
-                shown(place[1]),
+                shown(place[2]),
                 f"a path that holds no client credentials; those of {sources[place]} are there",
                 "name another path: the token would take the place of the secret",
             )
         if place in taken:
             yield Finding(
                 path,
-                shown(place[1]),
+                shown(place[2]),
                 f"a place of its own; {dotted(taken[place][:-1])} delivers there",
                 "name another path: one token would be written over the other",
             )
@@ -160,8 +194,8 @@ def _sinks(credentials: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, 
             yield ("credentials", name, "sinks", index, "path"), mapping_of(sink)
 
 
-def _place(table: Mapping[str, Any]) -> tuple[str, str] | None:
-    kind, path = table.get("type"), table.get("path")
+def _place(table: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    kind, path, vault = table.get("type"), table.get("path"), table.get("vault", "")
     if not isinstance(kind, str) or not isinstance(path, str):
         return None
-    return kind, posixpath.normpath(path) if kind == "file" else path.strip("/")
+    return kind, str(vault), posixpath.normpath(path) if kind == "file" else path.strip("/")

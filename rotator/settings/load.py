@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 
     from rotator.settings.problems import Problem
 
-SECRET_FILES = (
-    ("vault", "auth", "token_file"),
-    ("vault", "auth", "role_id_file"),
-    ("vault", "auth", "secret_id_file"),
-    ("http", "token_file"),
-)
-"""Keys of [vault.auth] that name files with secrets."""
+NO_SECRETS = frozenset({"ca_file", "cert_file"})
+"""Keys of a login that name files which everybody may read."""
 
 
 _YES = frozenset({"true", "t", "yes", "y", "on", "1"})
@@ -83,9 +78,23 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
 
 def _secret_files(table: Mapping[str, Any], file: Path, environ: Mapping[str, str]) -> dict[Path, Path]:
     """Where the secret files are, by the names that the configuration gives them."""
-    named = (_at(table, place) for place in SECRET_FILES)
+    named = (_at(table, place) for place in _references(table))
     names = [Path(name) for name in named if isinstance(name, str) and "\0" not in name]
     return {name: secret_files.find(name, file.absolute().parent, environ) for name in names}
+
+
+def _references(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Where the configuration names files with secrets, whether it does or not."""
+    for login in _logins(table):
+        keys = mapping_of(_at(table, login))
+        yield from ((*login, key) for key in keys if key.endswith("_file") and key not in NO_SECRETS)
+    yield "http", "token_file"
+
+
+def _logins(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Where the logins to Vault stand."""
+    yield "vault", "auth"
+    yield from (("vaults", name, "auth") for name in mapping_of(table.get("vaults")))
 
 
 def _at(table: Mapping[str, Any], place: Sequence[str]) -> object:
@@ -99,7 +108,7 @@ def _at(table: Mapping[str, Any], place: Sequence[str]) -> object:
 def _unusable(table: Mapping[str, Any], files: Mapping[Path, Path], environ: Mapping[str, str]) -> Iterator[Finding]:
     """The references to secrets that lead to none, or to one that is not safe."""
     shared = str(mapping_of(table.get("security")).get("allow_shared_secret_files")).lower() in _YES
-    for place in SECRET_FILES:
+    for place in _references(table):
         named = _at(table, place)
         if isinstance(named, str) and Path(named) in files:
             try:
@@ -107,10 +116,12 @@ def _unusable(table: Mapping[str, Any], files: Mapping[Path, Path], environ: Map
             except secret_files.UnsafeFileError as error:
                 wanted = "a file that holds the secret and is closed to others"
                 yield Finding(place, str(error), wanted, error.cure)
-    variable = _at(table, ("vault", "auth", "token_env"))
-    if isinstance(variable, str) and not environ.get(variable):
-        wanted = "an environment variable that holds the token"
-        yield Finding(("vault", "auth", "token_env"), "no such variable", wanted, "set it, or use token_file")
+    for login in _logins(table):
+        place = (*login, "token_env")
+        variable = _at(table, place)
+        if isinstance(variable, str) and not environ.get(variable):
+            wanted = "an environment variable that holds the token"
+            yield Finding(place, "no such variable", wanted, "set it, or use token_file")
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:

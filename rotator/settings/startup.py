@@ -28,7 +28,8 @@ def take(file: Path, environ: Mapping[str, str]) -> Loaded:
         ConfigError: It cannot be used. The environment is as it was.
     """
     loaded = load(file, environ)
-    auth = loaded.settings.vault.auth
-    named = auth.token_env if auth.method == "token" else None
-    conceal([*ALWAYS, *([named] if named else [])])
+    settings = loaded.settings
+    logins = [vault.auth for vault in (settings.vault, *settings.vaults.values())]
+    named = [auth.token_env for auth in logins if auth.method == "token" and auth.token_env is not None]
+    conceal([*ALWAYS, *named])
     return loaded

@@ -7,21 +7,20 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import CredentialSpec, Secret
+from rotator.core.model import Secret
 from rotator.engine.gate import Limits
-from rotator.oauth.answer import Expectations
-from rotator.oauth.endpoint import EndpointSettings, ProviderSettings
-from rotator.oauth.request import GrantParameters
+from rotator.oauth.endpoint import ProviderSettings
 from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
-from rotator.settings import model
 from rotator.settings.http import UNIX, Http
 from rotator.settings.secret_files import UnsafeFileError, read_secret
-from rotator.vault.auth import AppRoleLogin, TokenLogin
+from rotator.settings.vault import AppRoleAuth
 from rotator.vault.inputs import SecretFile, fetch
+from rotator.vault.logins.approle import AppRoleLogin
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
 from rotator.vault.wrapping import WrappedSecretId
 
@@ -30,16 +29,26 @@ if TYPE_CHECKING:
 
     from rotator.files.options import FileSinkSettings
     from rotator.settings.load import Loaded
+    from rotator.settings.model import Settings
+    from rotator.settings.providers import Provider
+    from rotator.settings.sinks import FileSink
+    from rotator.settings.vault import Vault
     from rotator.vault.auth import Login
     from rotator.wire.addresses import Network
 
 
-def vault(loaded: Loaded, environ: Mapping[str, str]) -> VaultSettings:
-    """Where Vault is and how it is entered."""
-    section = loaded.settings.vault
+def vault(loaded: Loaded, environ: Mapping[str, str], name: str = "") -> VaultSettings:
+    """Where a Vault is and how it is entered.
+
+    Args:
+        loaded: The configuration.
+        environ: The environment, which may hold the token.
+        name: Of its table in [vaults]; empty for [vault].
+    """
+    section = loaded.settings.vaults[name] if name else loaded.settings.vault
     return VaultSettings(
         address=section.address,
-        auth=_login(loaded, environ),
+        auth=_login(loaded, environ, section),
         namespace=section.namespace,
         ca_file=section.ca_file,
         timeout=section.timeout,
@@ -52,9 +61,9 @@ def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
     return None if texts is None else tuple(map(ip_network, texts))
 
 
-def _login(loaded: Loaded, environ: Mapping[str, str]) -> Login:
-    auth = loaded.settings.vault.auth
-    if isinstance(auth, model.AppRoleAuth):
+def _login(loaded: Loaded, environ: Mapping[str, str], section: Vault) -> Login:
+    auth = section.auth
+    if isinstance(auth, AppRoleAuth):
         role_id = Secret(auth.role_id) if auth.role_id is not None else _file(loaded, _given(auth.role_id_file))
         file = _file(loaded, auth.secret_id_file)
         return AppRoleLogin(role_id, WrappedSecretId(file) if auth.secret_id_wrapped else file, auth.mount)
@@ -91,12 +100,10 @@ def _given(name: Path | None) -> Path:
     return name
 
 
-def provider(section: model.Provider) -> ProviderSettings:
+def provider(section: Provider) -> ProviderSettings:
     """How an authorization server is reached."""
     return ProviderSettings(
         token_url=section.token_url,
-        client_auth=section.client_auth,
-        basic_encoding=section.basic_encoding,
         timeout=section.timeout,
         connect_timeout=min(3.0, section.timeout),
         ca_file=section.ca_file,
@@ -105,55 +112,17 @@ def provider(section: model.Provider) -> ProviderSettings:
     )
 
 
-def limits(section: model.Provider) -> Limits:
+def limits(section: Provider) -> Limits:
     """How much an authorization server is asked."""
     return Limits(section.rate_limit.count, section.rate_limit.period, section.max_in_flight)
 
 
-def endpoint(provider: model.Provider, credential: model.Credential) -> EndpointSettings:
-    """What a credential asks for; its own words outweigh its provider's."""
-    scope = _own(credential, provider, "scope") or ""
-    return EndpointSettings(
-        parameters=GrantParameters(
-            grant_type=credential.grant,
-            scope=scope,
-            audience=_own(credential, provider, "audience") or "",
-            resource=_own(credential, provider, "resource") or (),
-            extra=tuple((_own(credential, provider, "parameters") or {}).items()),
-        ),
-        expected=Expectations(
-            scope=scope,
-            assumed_lifetime=provider.assumed_lifetime,
-            max_lifetime=provider.max_lifetime,
-            assume_bearer=provider.assume_bearer,
-            accept_narrower_scope=provider.accept_narrower_scope,
-        ),
-    )
-
-
-def _own(credential: model.Credential, provider: model.Provider, key: str) -> Any:
-    own = getattr(credential, key)
-    return getattr(provider, key) if own is None else own
-
-
-def spec(name: str, provider: model.Provider, credential: model.Credential) -> CredentialSpec:
-    """What the core knows of a credential."""
-    asked = endpoint(provider, credential).parameters
-    return CredentialSpec(
-        name=name,
-        provider=credential.provider,
-        identity=(("token_url", provider.token_url), *asked.form()),
-        renew_at=credential.renew_at,
-        recheck_interval=credential.recheck_interval,
-    )
-
-
-def file_sink(section: model.FileSink) -> FileSinkSettings:
+def file_sink(section: FileSink) -> FileSinkSettings:
     """A file as the files room wants it."""
     return section.options()
 
 
-def logs(settings: model.Settings) -> LogSettings:
+def logs(settings: Settings) -> LogSettings:
     """How logs look."""
     return LogSettings(settings.log.level, settings.log.format)
 
@@ -180,7 +149,7 @@ def place(section: Http, state: Path) -> HttpSettings:
     return HttpSettings(path, address, section.socket_mode, frozenset(section.actions))
 
 
-def state_dir(settings: model.Settings, environ: Mapping[str, str]) -> Path:
+def state_dir(settings: Settings, environ: Mapping[str, str]) -> Path:
     """Where the dates of raw, header and env files are kept: as configured, else as systemd, root or XDG have it."""
     return settings.state_dir or usual_state_dir(environ)
 

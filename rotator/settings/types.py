@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, core_schema
 
 from rotator.wire.addresses import never_allowed
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+
+DAY = 86400.0
+MONTH = 31 * DAY
 
 REFUSED = "refused"
 """The type of every refusal made here."""
@@ -291,6 +294,10 @@ Scope = Annotated[
         'scopes with one space between them, such as "openid admin" (RFC 6749 section 3.3)',
     ),
 ]
+
+
+Networks = Annotated[tuple[Annotated[str, NetworkText()], ...], Field(min_length=1)]
+ON_ALLOWED_NETWORKS = "Networks that its addresses must lie in. Link-local ones are never talked to."
 
 
 def mapping_of(value: object) -> Mapping[str, Any]:

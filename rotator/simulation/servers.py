@@ -64,12 +64,12 @@ class SimulatedProvider:
         self._serial = 0
         self._issued: dict[str, float] = {}
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:  # noqa: ARG002  every secret is right here
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
         sent = self._clock.now()
         number = len(self._requests.at)
         self._requests.at.append(sent.elapsed)
-        self._requests.by.append(int(client_id))
+        self._requests.by.append(int(credentials.client_id))
         self._requests.granted.append(0)
         self._in_flight += 1
         self._requests.most_in_flight = max(self._requests.most_in_flight, self._in_flight)
@@ -79,7 +79,7 @@ class SimulatedProvider:
         finally:
             self._in_flight -= 1
         self._requests.granted[number] = 1
-        return Grant(self._issue(client_id, sent.elapsed), sent, self._model.lifetime, "")
+        return Grant(self._issue(credentials.client_id, sent.elapsed), sent, self._model.lifetime, "")
 
     def true_end(self, token: str) -> float | None:
         """When a token truly ends; None when it was never issued, or has been over for an hour."""
@@ -186,6 +186,11 @@ class SimulatedSink:
         if held is None or held.fingerprint != record.fingerprint:
             self._note(record)
         return record
+
+    async def check(self) -> None:
+        """See `rotator.core.ports.Sink`."""
+        if self._vault is not None:
+            await self._vault.visit()
 
     def empty(self) -> None:
         """Somebody deletes what it holds."""

@@ -46,7 +46,7 @@ class KvSink:
         self, session: VaultSession, path: str, credential: str, fields: Mapping[str, str] | None = None
     ) -> None:
         self.name = f"vault:{path}"
-        self._session = session
+        self.session = session
         self._path = path
         self._credential = credential
         self._fields = dict(fields or {})
@@ -78,6 +78,10 @@ class KvSink:
                 self._forget()  # an engine of the other version answers like this: it was replaced
             raise
 
+    async def check(self) -> None:
+        """See `rotator.core.ports.Sink`; whether the policies allow a write is told by `needs`."""
+        await self.read()
+
     async def needs(self) -> Needs:
         """What reading and writing need from the policies.
 
@@ -87,12 +91,12 @@ class KvSink:
         return (await self._key()).needs()
 
     async def _key(self) -> _Key:
-        place = await self._session.mounts.resolve(self._path)
+        place = await self.session.mounts.resolve(self._path)
         if self._at is None or self._at[0] != place:
-            self._at = (place, _KEYS[place.version](self._session, place, self._credential, self._fields))
+            self._at = (place, _KEYS[place.version](self.session, place, self._credential, self._fields))
         return self._at[1]
 
     def _forget(self) -> None:
         if self._at is not None:
-            self._session.mounts.forget(self._at[0])
+            self.session.mounts.forget(self._at[0])
             self._at = None

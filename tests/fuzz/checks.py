@@ -20,7 +20,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord, fingerprint
 from rotator.files.formats import FORMATS, Layout, is_ours
 from rotator.oauth.answer import LONGEST_TOKEN, Answer, Expectations, read_answer
-from rotator.oauth.request import GrantParameters, token_request
+from rotator.oauth.grants import GrantParameters
 from rotator.oauth.retry_after import LONGEST, retry_after
 from rotator.operate.redaction import CUT, redact_text
 from rotator.settings.types import REFUSED, Count, NetworkText, Rate, Seconds, Share, spell
@@ -29,6 +29,7 @@ from rotator.vault import answers
 from rotator.vault.mounts import check_path
 from rotator.vault.records import restore
 from tests.support.canary import Searcher, canary, thorny
+from tests.support.requests import built
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,19 +101,19 @@ def vault_answer(status: int, body: bytes, headers: Mapping[str, str], *, whole:
 def request(client_id: str, secret: str, encoding: str, method: str) -> None:
     """What is sent to a provider says the id and the secret, and nothing that nobody asked for."""
     try:
-        built = token_request(GrantParameters(scope="a b"), method, encoding, client_id, Secret(secret))  # type: ignore[arg-type]  # one of two words
+        sent = built(GrantParameters(scope="a b"), method, encoding, client_id, Secret(secret))  # type: ignore[arg-type]  # one of two words
     except RotationError as error:
         assert _refused(error, begins="the client id", whole=True) == Code.SECRET_MALFORMED.text  # noqa: PT017  a check, no test
         return
-    assert secret not in repr(built) or len(secret) < 8
-    assert all("\r" not in text and "\n" not in text for text in built.headers.values())
-    form = dict(parse_qsl(built.body.decode(), keep_blank_values=True))
+    assert secret not in repr(sent) or len(secret) < 8
+    assert all("\r" not in text and "\n" not in text for text in sent.headers.values())
+    form = dict(parse_qsl(sent.body.decode(), keep_blank_values=True))
     assert (form["grant_type"], form["scope"]) == ("client_credentials", "a b")
     if method == "client_secret_post":
         assert (form["client_id"], form["client_secret"], len(form)) == (client_id, secret, 4)
     elif encoding == "rfc6749":
-        sent = _unbase64(built.headers["Authorization"].removeprefix("Basic ")).partition(":")
-        assert (unquote_plus(sent[0]), unquote_plus(sent[2])) == (client_id, secret)
+        pair = _unbase64(sent.headers["Authorization"].removeprefix("Basic ")).partition(":")
+        assert (unquote_plus(pair[0]), unquote_plus(pair[2])) == (client_id, secret)
 
 
 def _unbase64(text: str) -> str:
@@ -178,7 +179,7 @@ def file_content(content: bytes, credential: str) -> None:
         if isinstance(found, Secret):
             assert row.render(record_of(found.reveal()), layout) == content or b"='" in content
             assert row.resembles(content)
-    is_ours(content)
+    is_ours(content, Layout("billing"))
 
 
 def _mark(token: str) -> str:

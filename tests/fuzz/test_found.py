@@ -10,7 +10,7 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord
 from rotator.oauth.answer import Answer, Expectations, read_answer
-from rotator.oauth.request import GrantParameters, token_request
+from rotator.oauth.grants import GrantParameters
 from rotator.operate.redaction import redact_text
 from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
@@ -21,6 +21,7 @@ from tests.fuzz.checks import NOW, PASSPHRASE, SEARCHER, SECRET, WHERE, record_o
 from tests.support.hostile_provider import SECRET as CLIENT_SECRET
 from tests.support.hostile_provider import answering, hostile, response
 from tests.support.hostile_provider import mint as mint_at
+from tests.support.requests import built
 from tests.unit.settings.home import GOOD, Home
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _read(body: bytes) -> None:
 CARRIERS: dict[str, Callable[[Path], object]] = {
     "an answer that is no UTF-8": lambda _: _read(NOT_UTF8),
     "an answer that is no JSON": lambda _: _read(SECRET.encode()),
-    "a secret that is no text": lambda _: token_request(
+    "a secret that is no text": lambda _: built(
         GrantParameters(), "client_secret_post", "rfc6749", "id", Secret(f"{SECRET}\ud800")
     ),
     "a login's file that is no UTF-8": lambda place: fetch(_file(place, NOT_UTF8), "the Vault token"),

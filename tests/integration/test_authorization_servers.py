@@ -18,12 +18,13 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret
+from rotator.core.model import ClientCredentials, Secret
 from rotator.demo.authorization_server import AuthorizationServer
 from rotator.engine.clock import SystemClock
 from rotator.oauth.answer import Expectations
+from rotator.oauth.client_auth import ClientAuthSettings, basic_credentials
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
-from rotator.oauth.request import GrantParameters, basic_credentials
+from rotator.oauth.grants import GrantParameters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -67,12 +68,13 @@ def registered(server: Server, method: str = "client_secret_basic") -> str:
 
 async def mint(server: Server, client_id: str, secret: str, method: str, scope: str = "openid admin") -> Grant:
     clock = SystemClock()
-    provider = Provider(ProviderSettings(server.token_url, client_auth=method), clock)
-    endpoint = HttpTokenEndpoint(
-        provider, EndpointSettings(GrantParameters(scope=scope), Expectations(scope=scope)), clock
+    provider = Provider(ProviderSettings(server.token_url), clock)
+    asked = EndpointSettings(
+        GrantParameters(scope=scope), ClientAuthSettings(method), expected=Expectations(scope=scope)
     )
+    endpoint = HttpTokenEndpoint(provider, asked, clock)
     try:
-        return await endpoint.mint(client_id, Secret(secret))
+        return await endpoint.mint(ClientCredentials(client_id, (Secret(secret),), "v1"))
     finally:
         await provider.close()
 

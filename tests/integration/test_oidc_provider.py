@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret
 from rotator.engine.clock import SystemClock
 from rotator.oauth.answer import Expectations
+from rotator.oauth.client_auth import ClientAuthSettings
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
-from rotator.oauth.request import GrantParameters
+from rotator.oauth.grants import GrantParameters
+from tests.support.requests import client
 
 if TYPE_CHECKING:
     from rotator.core.model import Grant
-    from rotator.oauth.request import BasicEncoding
+    from rotator.oauth.client_auth import BasicEncoding
     from tests.support.oidc import OidcProvider
 
 SEED_ID = "_lntZMrYTLdoc_Eqxd1mZ"
@@ -38,10 +39,12 @@ async def mint(
     scope: str = "openid admin",
 ) -> Grant:
     clock = SystemClock()
-    provider = Provider(ProviderSettings(server.token_url, basic_encoding=encoding), clock)
-    settings = EndpointSettings(GrantParameters(scope=scope), Expectations(scope=scope))
+    provider = Provider(ProviderSettings(server.token_url), clock)
+    settings = EndpointSettings(
+        GrantParameters(scope=scope), ClientAuthSettings(basic_encoding=encoding), expected=Expectations(scope=scope)
+    )
     try:
-        return await HttpTokenEndpoint(provider, settings, clock).mint(client_id, Secret(secret))
+        return await HttpTokenEndpoint(provider, settings, clock).mint(client(client_id, secret))
     finally:
         await provider.close()
 

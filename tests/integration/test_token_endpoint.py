@@ -12,13 +12,14 @@ import pytest
 
 from rotator import __version__
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import CredentialSpec
+from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.observation import Surroundings
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import LARGEST_ANSWER, EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
 from tests.support.hostile_provider import (
+    CLIENT,
     GOOD,
     SECRET,
     answering,
@@ -257,7 +258,8 @@ async def test_the_credentials_of_one_provider_share_its_connections() -> None:
         provider = Provider(ProviderSettings(url), clock)
         try:
             for name in ("one", "two"):
-                await HttpTokenEndpoint(provider, EndpointSettings(), clock).mint(name, SECRET)
+                endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
+                await endpoint.mint(ClientCredentials(name, (SECRET,), "v1"))
         finally:
             await provider.close()
     assert len(connections) == 1
@@ -281,7 +283,7 @@ async def test_a_life_is_counted_from_before_the_request_was_sent_p32() -> None:
     async with hostile(slow(clock, 5.0)) as url:
         provider = Provider(ProviderSettings(url), clock)
         try:
-            grant = await HttpTokenEndpoint(provider, EndpointSettings(), clock).mint("client", SECRET)
+            grant = await HttpTokenEndpoint(provider, EndpointSettings(), clock).mint(CLIENT)
         finally:
             await provider.close()
     assert grant.issued == sent

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rotator.core.model import Secret
-from tests.support.hostile_provider import GOOD, SECRET, asking, counting, hostile, mint, read_request, response
+from rotator.core.model import ClientCredentials, Secret
+from rotator.oauth.client_auth import ClientAuthSettings
+from rotator.oauth.endpoint import EndpointSettings
+from tests.support.hostile_provider import CLIENT, GOOD, asking, counting, hostile, mint, read_request, response
 
 if TYPE_CHECKING:
-    from rotator.oauth.request import BasicEncoding
+    from rotator.oauth.client_auth import BasicEncoding
 
 
 @pytest.mark.parametrize(("encoding", "pair"), [("rfc6749", "a+b:c%25d"), ("raw", "a b:c%d")])
 async def test_id_and_secret_go_out_encoded_as_configured_p46(encoding: BasicEncoding, pair: str) -> None:
     served: list[bytes] = []
-    async with hostile(counting(served, response(GOOD))) as url, asking(url, basic_encoding=encoding) as endpoint:
-        await endpoint.mint("a b", Secret("c%d"))
+    asked = EndpointSettings(client_auth=ClientAuthSettings(basic_encoding=encoding))
+    async with hostile(counting(served, response(GOOD))) as url, asking(url, asked=asked) as endpoint:
+        await endpoint.mint(ClientCredentials("a b", (Secret("c%d"),), "v1"))
     assert f"Authorization: Basic {b64encode(pair.encode()).decode()}".encode() in served[0]
 
 
@@ -42,7 +45,7 @@ async def test_no_more_connections_than_configured_are_open_at_once() -> None:
         await writer.drain()
 
     async with hostile(serve) as url, asking(url, connections=2, timeout=10.0) as endpoint:
-        await asyncio.gather(*(endpoint.mint("client", SECRET) for _ in range(6)))
+        await asyncio.gather(*(endpoint.mint(CLIENT) for _ in range(6)))
     assert most == 2
 
 

@@ -14,7 +14,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 from tests.support.certificates import self_signed
-from tests.support.hostile_provider import GOOD, SECRET, answering, hostile, mint, response
+from tests.support.hostile_provider import CLIENT, GOOD, answering, hostile, mint, response
 
 if TYPE_CHECKING:
     import asyncio
@@ -123,9 +123,9 @@ async def test_a_ca_file_that_is_replaced_is_used_from_the_next_connection_on_n0
         endpoint = HttpTokenEndpoint(provider, EndpointSettings(), clock)
         try:
             with pytest.raises(RotationError) as caught:
-                await endpoint.mint("client", SECRET)
+                await endpoint.mint(CLIENT)
             copyfile(certificate, ca_file)
-            grant = await endpoint.mint("client", SECRET)
+            grant = await endpoint.mint(CLIENT)
         finally:
             await provider.close()
     assert caught.value.code is Code.PROVIDER_TLS

@@ -38,7 +38,7 @@ from tests.support.echoing import ECHOES, VAULT_ECHOES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rotator.core.model import Grant, Secret
+    from rotator.core.model import ClientCredentials, Grant
     from tests.support.canary import Sighting
 
 TITLE = "Canary secrets"
@@ -105,9 +105,9 @@ class DamagedEndpoint:
     def __init__(self, chance: Random) -> None:
         self._chance = chance
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         """Read one answer with the real reader."""
-        del client_id
+        secret = credentials.secrets[0]
         status = self._chance.choice(grammar.STATUSES)
         answer = Answer(status, grammar.body(self._chance, secret.reveal()), checks.WHERE)
         return read_answer(answer, self._chance.choice(checks.EXPECTATIONS), checks.NOW)

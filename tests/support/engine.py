@@ -18,7 +18,7 @@ from rotator.testing import LoopClock, MemoryEndpoint, MemorySchedule, MemorySin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rotator.core.model import ClientCredentials, Grant, Secret, TokenRecord
+    from rotator.core.model import ClientCredentials, Grant, TokenRecord
 
 EVERY = 0.5
 """Seconds between two questions."""
@@ -69,9 +69,9 @@ class HeldEndpoint(MemoryEndpoint):
         super().__init__(clock)
         self._held = held
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         await self._held.up()
-        return await super().mint(client_id, secret)
+        return await super().mint(credentials)
 
 
 class HeldSink(MemorySink):

@@ -9,7 +9,7 @@ import struct
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Secret
+from rotator.core.model import ClientCredentials, Secret
 from rotator.engine.clock import SystemClock
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
 from rotator.wire.resolver import system_lookup
@@ -26,25 +26,28 @@ if TYPE_CHECKING:
 
 GOOD = json.dumps({"access_token": "a.b.c", "expires_in": 600, "token_type": "Bearer"}).encode()
 SECRET = Secret("CANARY-secret")
+CLIENT = ClientCredentials("client", (SECRET,), "v1")
 
 
 @asynccontextmanager
-async def asking(url: str, lookup: Lookup = system_lookup, **settings: object) -> AsyncIterator[HttpTokenEndpoint]:
+async def asking(
+    url: str, lookup: Lookup = system_lookup, asked: EndpointSettings | None = None, **settings: object
+) -> AsyncIterator[HttpTokenEndpoint]:
     """An endpoint of ours with deadlines that suit tests."""
     clock = SystemClock()
     deadlines = {"timeout": 1.0, "connect_timeout": 0.5}
     provider = Provider(ProviderSettings(url, **{**deadlines, **settings}), clock, lookup)  # type: ignore[arg-type]  # settings of the caller's choice
     try:
-        yield HttpTokenEndpoint(provider, EndpointSettings(), clock)
+        yield HttpTokenEndpoint(provider, asked or EndpointSettings(), clock)
     finally:
         await provider.close()
 
 
 async def mint(url: str, times: int = 1, lookup: Lookup = system_lookup, **settings: object) -> Grant:
-    async with asking(url, lookup, **settings) as endpoint:
+    async with asking(url, lookup, None, **settings) as endpoint:
         for _ in range(times - 1):
-            await endpoint.mint("client", SECRET)
-        return await endpoint.mint("client", SECRET)
+            await endpoint.mint(CLIENT)
+        return await endpoint.mint(CLIENT)
 
 
 @asynccontextmanager

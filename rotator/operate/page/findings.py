@@ -20,8 +20,9 @@ from rotator.operate.status import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from rotator.core.errors import Code
     from rotator.core.model import Moment
-    from rotator.operate.status import CredentialStatus, Status, Trouble
+    from rotator.operate.status import CredentialStatus, Status, Trouble, VaultStatus
 
 NAMED = 5
 """Credentials that a finding names; its link leads to all of them."""
@@ -220,19 +221,24 @@ def _query(group: list[CredentialStatus], trouble: Trouble) -> Query:
 
 
 def _vault(status: Status) -> Iterator[Finding]:
-    """Vault, unless a credential already fails for its sake."""
-    code = status.vault.trouble
-    if code is None or any(code is trouble.code for trouble in _troubles(status.credentials)):
-        return
+    """Each Vault, unless a credential already fails for its sake."""
+    for one in (status.vault, *status.vaults):
+        code = one.trouble
+        if code is not None and all(code is not trouble.code for trouble in _troubles(status.credentials)):
+            yield _of_vault(one, code, status)
+
+
+def _of_vault(one: VaultStatus, code: Code, status: Status) -> Finding:
     served = min((one.served_until for one in status.credentials), default=NEVER)
     lasts = f" Consumers are safe for {span(served - status.now.elapsed)} more." if served > status.now.elapsed else ""
-    yield Finding(
+    which = f"Vault {one.name}" if one.name else "Vault"
+    return Finding(
         State.FAILING,
         served,
-        f"Vault cannot be used: {code.text}.{lasts}",
+        f"{which} cannot be used: {code.text}.{lasts}",
         code=code.text,
         why=code.meaning,
-        found=redact_text(status.vault.detail),
+        found=redact_text(one.detail),
         served=instant(served, status.now),
         cure=code.cure,
     )

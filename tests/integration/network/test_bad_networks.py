@@ -42,7 +42,7 @@ class Line:
 
     async def mint(self, timeout: float = 1.0) -> Grant:  # noqa: ASYNC109  the endpoint's own
         async with asking(self.url, timeout=timeout) as endpoint:
-            return await endpoint.mint(self.client.client_id, self.client.secret)
+            return await endpoint.mint(self.client.credentials)
 
     async def fails(self, fault: Fault, timeout: float = 1.0) -> RotationError:  # noqa: ASYNC109  likewise
         """How a mint fails under a fault; without it, the next one succeeds."""

@@ -9,7 +9,17 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from tests.support.fault_proxy import FaultProxy, port_of
-from tests.support.hostile_provider import GOOD, SECRET, asking, counting, hostile, mint, read_request, reset, response
+from tests.support.hostile_provider import (
+    CLIENT,
+    GOOD,
+    asking,
+    counting,
+    hostile,
+    mint,
+    read_request,
+    reset,
+    response,
+)
 
 if TYPE_CHECKING:
     from tests.support.hostile_provider import Behaviour
@@ -100,13 +110,13 @@ async def test_a_connection_that_a_nat_has_forgotten_is_replaced_within_the_atte
         url = f"http://127.0.0.1:{proxy.port}/token"
         async with asking(url, timeout=10.0, connect_timeout=0.3) as endpoint:
             # Several are open, and the one that replaces the first must be none of them.
-            await asyncio.gather(*(endpoint.mint(client.client_id, client.secret) for _ in range(4)))
+            await asyncio.gather(*(endpoint.mint(client.credentials) for _ in range(4)))
             kept = proxy.accepted
             assert kept > 1
             proxy.forget()
             before = len(oidc_provider.requests(client.client_id))
             began = asyncio.get_running_loop().time()
-            grant = await endpoint.mint(client.client_id, client.secret)
+            grant = await endpoint.mint(client.credentials)
             took = asyncio.get_running_loop().time() - began
     assert grant.lifetime == 600.0
     assert took < 3.0
@@ -130,6 +140,6 @@ def slow(served: list[bytes], seconds: float) -> Behaviour:
 async def test_a_server_that_is_merely_slow_is_not_asked_twice_n04() -> None:
     served: list[bytes] = []
     async with hostile(slow(served, 1.0)) as url, asking(url, timeout=5.0, connect_timeout=0.3) as endpoint:
-        await endpoint.mint("client", SECRET)
-        assert (await endpoint.mint("client", SECRET)).lifetime == 600.0
+        await endpoint.mint(CLIENT)
+        assert (await endpoint.mint(CLIENT)).lifetime == 600.0
     assert len(served) == 2

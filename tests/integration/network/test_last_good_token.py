@@ -18,7 +18,7 @@ from rotator.core.policy import Reason
 from rotator.core.rotation import Rotation
 from rotator.oauth.answer import Expectations
 from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
-from rotator.oauth.request import GrantParameters
+from rotator.oauth.grants import GrantParameters
 from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
 from tests.support.hostile_provider import answering, dripping, hostile, read_request, reset, response
 
@@ -77,7 +77,7 @@ class Bench:
 
     def connect(self, url: str) -> None:
         self.provider = Provider(ProviderSettings(url, timeout=0.3, connect_timeout=0.2), self.clock)
-        asked = EndpointSettings(GrantParameters(scope="openid admin"), Expectations(scope="openid admin"))
+        asked = EndpointSettings(GrantParameters(scope="openid admin"), expected=Expectations(scope="openid admin"))
         endpoint = HttpTokenEndpoint(self.provider, asked, self.clock)
         spec = CredentialSpec("billing", "thx", ())
         self.rotation = Rotation(spec, self.source, endpoint, [self.sink], self.clock, self.journal)

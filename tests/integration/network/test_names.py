@@ -21,8 +21,8 @@ from rotator.vault.answers import DownError
 from rotator.vault.transport import Transport
 from rotator.wire.resolver import system_lookup
 from tests.support.hostile_provider import (
+    CLIENT,
     GOOD,
-    SECRET,
     answering,
     asking,
     counting,
@@ -129,9 +129,7 @@ async def test_requests_to_one_host_share_a_lookup_that_hangs_n01() -> None:
     with Hanging() as hanging:
         async with asking(f"https://{NAME}/token", hanging, timeout=0.3) as endpoint:
             for _ in range(2):
-                errors = await asyncio.gather(
-                    *(endpoint.mint("client", SECRET) for _ in range(8)), return_exceptions=True
-                )
+                errors = await asyncio.gather(*(endpoint.mint(CLIENT) for _ in range(8)), return_exceptions=True)
                 assert {error.code for error in errors if isinstance(error, RotationError)} == {Code.PROVIDER_TIMEOUT}
     assert hanging.asked == 1
 

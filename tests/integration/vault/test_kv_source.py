@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rotator.core.document import Wanted
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault.kv_source import KvSource
@@ -35,7 +36,7 @@ async def session(bao: BaoServer) -> AsyncIterator[VaultSession]:
 
 async def refusal(session: VaultSession, path: str, **names: str) -> RotationError:
     with pytest.raises(RotationError) as caught:
-        await KvSource(session, path, names).read()
+        await KvSource(session, path, Wanted(names=names)).read()
     return caught.value
 
 
@@ -104,7 +105,7 @@ async def test_v16_data_null_is_a_deleted_document(session: VaultSession, admin:
 async def test_fields_may_have_other_names(session: VaultSession, admin: Admin, key: str) -> None:
     await admin.put(key, user="me", password="hush")
     names = {"client_id": "user", "client_secret": "password"}
-    read = await KvSource(session, f"secret/{key}", names).read()
+    read = await KvSource(session, f"secret/{key}", Wanted(names=names)).read()
     assert (read.client_id, read.secrets) == ("me", (Secret("hush"),))
 
 

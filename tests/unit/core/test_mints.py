@@ -17,7 +17,7 @@ from rotator.testing import MemoryEndpoint, MemorySink
 from tests.unit.core.desk import OPEN, Desk
 
 if TYPE_CHECKING:
-    from rotator.core.model import Grant, Secret
+    from rotator.core.model import Grant
 
 DOWN = RotationError(Code.PROVIDER_UNAVAILABLE, "down")
 SLOW = RotationError(Code.PROVIDER_TIMEOUT, "slow", ambiguous=True)
@@ -73,9 +73,9 @@ class ChangedMeanwhile(MemoryEndpoint):
 
     desk: Desk
 
-    async def mint(self, client_id: str, secret: Secret) -> Grant:
+    async def mint(self, credentials: ClientCredentials) -> Grant:
         self.desk.source.store("client", "right")
-        return await super().mint(client_id, secret)
+        return await super().mint(credentials)
 
 
 async def test_a_secret_that_changed_while_it_was_asked_with_is_asked_with_at_once_through_the_gate_p14() -> None:
@@ -107,16 +107,14 @@ async def test_of_two_refused_secrets_the_newest_is_told_of(desk: Desk) -> None:
     assert desk.journal.named("credential.rejected")[0]["detail"] == "the secret is wrong"
 
 
-async def test_credentials_without_a_secret_are_told_of_and_nobody_is_asked(desk: Desk) -> None:
+async def test_credentials_without_a_secret_are_asked_with_as_they_are(desk: Desk) -> None:
     class Bare:
         async def read(self) -> ClientCredentials:
             return ClientCredentials("client", (), "v1")
 
     rotation = Rotation(desk.spec, Bare(), desk.endpoint, desk.sinks, desk.clock, desk.journal)
     await rotation.run(OPEN)
-    (rejected,) = desk.journal.named("credential.rejected")
-    assert (rejected["error"], rejected["detail"]) == ("secret_malformed", "the source holds no client secret")
-    assert desk.endpoint.requests == []
+    assert desk.held == ["client.token.1"] * 2
 
 
 async def test_a_token_whose_life_is_over_when_it_arrives_is_rejected_and_asked_for_again_p32(desk: Desk) -> None:

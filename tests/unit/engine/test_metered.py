@@ -10,6 +10,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import BearerToken, Secret, TokenRecord, fingerprint
 from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.testing import FakeClock, MemoryEndpoint, MemorySink
+from tests.support.requests import client
 
 
 class Told:
@@ -52,7 +53,7 @@ async def test_a_request_is_told_with_its_provider_and_how_long_it_took() -> Non
     clock, told = FakeClock(), Told()
     real = MemoryEndpoint(clock)
     real.latency = 0.25
-    grant = await MeteredEndpoint(real, "thx", clock, told).mint("client", Secret("secret"))
+    grant = await MeteredEndpoint(real, "thx", clock, told).mint(client())
     assert grant.access_token.reveal() == "client.token.1"
     assert told.all == [("minted", "thx", "ok", 0.25)]
 
@@ -62,7 +63,7 @@ async def test_a_failure_is_told_by_its_code_and_raised_as_it_was() -> None:
     real, error = MemoryEndpoint(clock), RotationError(Code.PROVIDER_TIMEOUT, "late")
     real.faults.next("mint", error)
     with pytest.raises(RotationError) as caught:
-        await MeteredEndpoint(real, "thx", clock, told).mint("client", Secret("secret"))
+        await MeteredEndpoint(real, "thx", clock, told).mint(client())
     assert caught.value is error
     assert told.all == [("minted", "thx", "provider_timeout", 0.0)]
 
@@ -90,5 +91,5 @@ async def test_what_is_cancelled_has_no_result() -> None:
 
 async def test_where_nobody_watches_everything_works_all_the_same() -> None:
     clock = FakeClock()
-    await MeteredEndpoint(MemoryEndpoint(clock), "thx", clock, NOBODY).mint("client", Secret("secret"))
+    await MeteredEndpoint(MemoryEndpoint(clock), "thx", clock, NOBODY).mint(client())
     assert await MeteredSink(MemorySink(), clock, NOBODY).write(record(clock)) == record(clock)

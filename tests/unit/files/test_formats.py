@@ -84,7 +84,7 @@ def test_json_fields_bear_the_consumers_names_only() -> None:
 def test_a_json_file_from_before_a_renaming_holds_no_record() -> None:
     content = FORMATS["json"].render(record(), Layout("billing"))
     assert FORMATS["json"].extract(content, Layout("billing", {"token": "access_token"})) is None
-    assert is_ours(content)
+    assert is_ours(content, Layout("billing"))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -92,7 +92,7 @@ def test_a_json_file_from_before_a_renaming_holds_no_record() -> None:
 def test_every_bearer_token_is_read_back_as_it_was_and_known_as_ours(kind: str, token: str) -> None:
     content = FORMATS[kind].render(record(token), Layout("billing"))
     assert FORMATS[kind].extract(content, Layout("billing")) == (record(token) if kind == "json" else Secret(token))
-    assert is_ours(content)
+    assert is_ours(content, Layout("billing"))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -170,11 +170,11 @@ def test_a_content_that_was_changed_holds_nothing(kind: str, content: bytes) -> 
 def test_an_env_file_of_a_renamed_credential_is_ours_and_holds_nothing() -> None:
     content = FORMATS["env"].render(record(), Layout("before"))
     assert FORMATS["env"].extract(content, Layout("after")) is None
-    assert is_ours(content)
+    assert is_ours(content, Layout("billing"))
 
 
 @pytest.mark.parametrize(
     "content", [b"two words", b"[server]\nport=1\n", b'{"a": 1}', b"A=1\nB=2\n", b"\x7fELF\x02", b"user:password"]
 )
 def test_a_content_that_no_format_explains_is_not_ours(content: bytes) -> None:
-    assert not is_ours(content)
+    assert not is_ours(content, Layout("billing"))

@@ -10,8 +10,11 @@ import pytest
 from rotator.core.errors import RotationError
 from rotator.core.model import Secret
 from rotator.oauth.answer import LONGEST_TOKEN, Answer, Expectations, read_answer
-from rotator.oauth.request import GrantParameters, TokenRequest, basic_credentials, token_request
+from rotator.oauth.client_auth import basic_credentials
+from rotator.oauth.grants import GrantParameters
+from rotator.oauth.request import TokenRequest
 from rotator.testing import FakeClock
+from tests.support.requests import built
 
 NOW = FakeClock().now()
 WHERE = "the token endpoint https://auth.example.com/token"
@@ -85,7 +88,7 @@ def test_an_id_with_a_colon_is_refused_with_what_to_set_instead() -> None:
 
 def test_a_secret_that_is_no_text_is_refused_with_what_is_wrong_with_it() -> None:
     with pytest.raises(RotationError) as caught:
-        token_request(GrantParameters(), "client_secret_post", "rfc6749", "id", Secret("CANARY\ud800"))
+        built(GrantParameters(), "client_secret_post", "rfc6749", "id", Secret("CANARY\ud800"))
     assert caught.value.detail == (
         "the client id or the client secret holds half of a surrogate pair, which is no character; store it anew"
     )
@@ -101,5 +104,5 @@ def test_a_request_shows_that_it_is_one_and_nothing_else() -> None:
     ids=["rfc6749", "raw"],
 )
 def test_id_and_secret_are_encoded_as_configured_p46(encoding: Any, header: str) -> None:
-    request = token_request(GrantParameters(), "client_secret_basic", encoding, "a b", Secret("s%s"))
+    request = built(GrantParameters(), "client_secret_basic", encoding, "a b", Secret("s%s"))
     assert request.headers["Authorization"] == header

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
-from rotator.oauth.request import GrantParameters, basic_credentials, token_request
+from rotator.oauth.client_auth import basic_credentials
+from rotator.oauth.grants import GrantParameters
+from tests.support.requests import built
 
 if TYPE_CHECKING:
-    from rotator.oauth.request import BasicEncoding
+    from rotator.oauth.client_auth import BasicEncoding
 
 SEED_ID = "_lntZMrYTLdoc_Eqxd1mZ"
 SEED_SECRET = Secret("3LlIsWk5Ef2DU_OOERbLqrXEhtMru8hxuMZ7fo8WD8E5aJAXDVLppdkoMMgxcPbktzlgps5fe_SyjQH8CWv6XQ")
@@ -26,7 +28,7 @@ SEED_HEADER = (
 @pytest.mark.parametrize("encoding", ["rfc6749", "raw"])
 def test_the_first_providers_request_is_reproduced(encoding: BasicEncoding) -> None:
     parameters = GrantParameters(scope="openid admin")
-    request = token_request(parameters, "client_secret_basic", encoding, SEED_ID, SEED_SECRET)
+    request = built(parameters, "client_secret_basic", encoding, SEED_ID, SEED_SECRET)
     assert request.headers["Authorization"] == SEED_HEADER
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.body == b"grant_type=client_credentials&scope=openid+admin"
@@ -77,7 +79,7 @@ def test_raw_refuses_an_id_with_a_colon() -> None:
 @pytest.mark.parametrize("encoding", ["rfc6749", "raw"])
 def test_a_secret_that_is_no_text_is_refused_and_not_shown(method: str, encoding: BasicEncoding) -> None:
     with pytest.raises(RotationError) as caught:
-        token_request(GrantParameters(), method, encoding, "id", Secret("CANARY\ud800"))
+        built(GrantParameters(), method, encoding, "id", Secret("CANARY\ud800"))
     assert caught.value.code is Code.SECRET_MALFORMED
     assert "CANARY" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -85,7 +87,7 @@ def test_a_secret_that_is_no_text_is_refused_and_not_shown(method: str, encoding
 
 
 def test_client_secret_post_puts_id_and_secret_into_the_form_and_not_into_a_header() -> None:
-    request = token_request(GrantParameters(), "client_secret_post", "rfc6749", "a:b", Secret("s %&"))
+    request = built(GrantParameters(), "client_secret_post", "rfc6749", "a:b", Secret("s %&"))
     assert "Authorization" not in request.headers
     assert parse_qsl(request.body.decode()) == [
         ("grant_type", "client_credentials"),
@@ -109,5 +111,5 @@ def test_scope_audience_resources_and_further_parameters_are_sent_in_order() -> 
 
 
 def test_a_request_does_not_show_its_secret() -> None:
-    request = token_request(GrantParameters(), "client_secret_post", "rfc6749", "id", Secret("CANARY"))
+    request = built(GrantParameters(), "client_secret_post", "rfc6749", "id", Secret("CANARY"))
     assert "CANARY" not in repr(request)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from rotator.settings import translate
+from rotator.settings import asked
 from rotator.settings.load import load
 from rotator.settings.model import schema
 from rotator.settings.problems import ConfigError, Problem
@@ -282,8 +282,8 @@ def test_the_committed_schema_is_the_one_of_the_models() -> None:
 def test_a_credentials_own_words_outweigh_its_providers(place: Place) -> None:
     text = GOOD.replace("[credentials.billing]", 'scope = "a"\naudience = "x"\n[credentials.billing]\nscope = "b"')
     settings = place.load(text).settings
-    asked = translate.endpoint(settings.providers["thx"], settings.credentials["billing"]).parameters
-    assert (asked.scope, asked.audience) == ("b", "x")
+    parameters = asked.endpoint(settings.providers["thx"], settings.credentials["billing"]).parameters
+    assert (parameters.scope, parameters.audience) == ("b", "x")
 
 
 @given(seconds=st.integers(1, 86_400))

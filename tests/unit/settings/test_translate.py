@@ -10,7 +10,7 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Secret
-from rotator.settings import translate
+from rotator.settings import asked, translate
 from rotator.vault.inputs import fetch
 from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.logins.token import TokenLogin
@@ -119,8 +119,8 @@ def test_a_credential_asks_for_what_its_provider_says_unless_it_says_otherwise(h
     home.changed("[defaults]", f"{ASKED}[defaults]")
     settings = home.loads().settings
     thx, billing = settings.providers["thx"], settings.credentials["billing"]
-    asked = translate.endpoint(thx, billing)
-    assert asked.parameters.form() == [
+    found = asked.endpoint(thx, billing)
+    assert found.parameters.form() == [
         ("grant_type", "client_credentials"),
         ("scope", "openid admin"),
         ("audience", "https://api"),
@@ -128,9 +128,9 @@ def test_a_credential_asks_for_what_its_provider_says_unless_it_says_otherwise(h
         ("resource", "https://a/2"),
         ("tenant", "acme"),
     ]
-    assert (asked.expected.scope, asked.expected.assumed_lifetime) == ("openid admin", 300)
+    assert (found.expected.scope, found.expected.assumed_lifetime) == ("openid admin", 300)
     own = billing.model_copy(update={"scope": "", "resource": ("https://b",), "parameters": {}})
-    assert translate.endpoint(thx, own).parameters.form() == [
+    assert asked.endpoint(thx, own).parameters.form() == [
         ("grant_type", "client_credentials"),
         ("audience", "https://api"),
         ("resource", "https://b"),
@@ -145,7 +145,7 @@ def test_a_credential_asks_for_what_its_provider_says_unless_it_says_otherwise(h
 def test_a_token_is_wrong_when_anything_that_is_asked_for_changes(home: Home, other: str) -> None:
     def inputs() -> str:
         settings = home.loads().settings
-        spec = translate.spec("billing", settings.providers["thx"], settings.credentials["billing"])
+        spec = asked.spec("billing", settings.providers["thx"], settings.credentials["billing"])
         return spec.inputs(ClientCredentials("id", (Secret("s"),), "v1"))
 
     before = inputs()
@@ -158,7 +158,7 @@ def test_a_token_stays_right_when_only_its_schedule_changes(home: Home) -> None:
     before = home.loads().settings
     home.changed("renew_at = 0.5", 'renew_at = 0.8\nrecheck_interval = "5s"')
     after = home.loads().settings
-    specs = [translate.spec("b", each.providers["thx"], each.credentials["billing"]) for each in (before, after)]
+    specs = [asked.spec("b", each.providers["thx"], each.credentials["billing"]) for each in (before, after)]
     assert specs[0].identity == specs[1].identity
     assert specs[1].renew_at == 0.8
     assert specs[1].recheck_interval == 5

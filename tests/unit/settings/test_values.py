@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from rotator.settings.model import DAY
 from rotator.settings.places import AbsolutePath, Mode, ResourceText, UrlText, VaultPathText, VaultUrlText
-from rotator.settings.types import Count, Name, Rate, Scope, Seconds, Share, spell
+from rotator.settings.types import DAY, Count, Name, Rate, Scope, Seconds, Share, spell
 
 Duration = Annotated[float, Seconds(0.1, DAY)]
 

@@ -1,0 +1,138 @@
+"""JSON Web Tokens that a client signs to prove who it is, or whom it acts for (RFC 7521, RFC 7523, RFC 7515)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey, import_key
+from joserfc.jws import JWSRegistry
+
+from rotator.core.errors import Code, RotationError
+from rotator.core.model import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from joserfc.jwk import Key
+
+    from rotator.core.model import Moment
+    from rotator.core.ports import Signer
+
+LIFE, DRIFT = 270, 30
+"""Seconds for which an assertion is good, and by which it is dated back, for a provider whose clock is behind ours.
+
+Both together are the five minutes that common providers allow at most."""
+
+PRIVATE_KEY_ALGORITHMS: Mapping[type[Key], tuple[str, ...]] = {
+    RSAKey: ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    ECKey: ("ES256", "ES384", "ES512"),
+    OKPKey: ("EdDSA", "Ed25519"),
+}
+"""What a key of each type can sign with (RFC 7518 section 3.1, RFC 8037 section 3.1); the first is the usual one."""
+
+CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+"""RFC 7518 section 3.4: a curve has one algorithm."""
+
+ALGORITHMS = ("HS256", "HS384", "HS512", *(name for names in PRIVATE_KEY_ALGORITHMS.values() for name in names))
+"""All that may be configured."""
+
+
+class SharedKey:
+    """A client secret as the key of an HMAC (RFC 7518 section 3.2); see `rotator.core.ports.Signer`."""
+
+    def __init__(self, secret: Secret, algorithm: str) -> None:
+        self.algorithm = algorithm
+        self._secret = secret
+
+    async def sign(self, payload: bytes) -> bytes:
+        """See `rotator.core.ports.Signer`."""
+        return JWSRegistry.algorithms[self.algorithm].sign(payload, OctKey.import_key(self._secret.reveal()))
+
+
+class LocalKey:
+    """A private key among the client's credentials, in PEM or as a JWK; see `rotator.core.ports.Signer`.
+
+    Args:
+        secret: The key.
+        algorithm: Empty for the usual one of such a key.
+
+    Raises:
+        RotationError: SECRET_MALFORMED when it is no private key, or none for that algorithm.
+    """
+
+    def __init__(self, secret: Secret, algorithm: str = "") -> None:
+        self._key = _private_key(secret)
+        fitting = _algorithms(self._key)
+        if algorithm and algorithm not in fitting:
+            raise RotationError(
+                Code.SECRET_MALFORMED,
+                f"the private key cannot sign with {algorithm}, which the provider's assertion_algorithm asks for; "
+                f"it can with {', '.join(fitting)}",
+            )
+        self.algorithm = algorithm or fitting[0]
+
+    async def sign(self, payload: bytes) -> bytes:
+        """See `rotator.core.ports.Signer`."""
+        return JWSRegistry.algorithms[self.algorithm].sign(payload, self._key)
+
+
+@lru_cache(maxsize=1024)
+def _private_key(secret: Secret) -> Key:
+    """The key in a secret; kept, for to check an RSA key takes many times as long as to sign with it."""
+    text = secret.reveal().strip()
+    key: Key | None = None
+    try:
+        parsed = import_key(json.loads(text)) if text.startswith("{") else _pem(text)
+        key = parsed if isinstance(parsed, RSAKey | ECKey | OKPKey) and parsed.is_private else None
+    except (ValueError, TypeError, KeyError, RecursionError, JoseError):
+        pass  # what is raised below must not carry this one along: its text may hold the key
+    if key is None:
+        raise RotationError(
+            Code.SECRET_MALFORMED,
+            "the private key is none: wanted an unencrypted RSA, EC or Ed25519 key in PEM (PKCS #8), or a private JWK",
+        )
+    return key
+
+
+def _pem(text: str) -> Key:
+    for kind in PRIVATE_KEY_ALGORITHMS:
+        try:
+            return kind.import_key(text)
+        except (ValueError, TypeError, JoseError):
+            continue
+    raise ValueError("not a key")
+
+
+def _algorithms(key: Key) -> tuple[str, ...]:
+    curve = key.curve_name if isinstance(key, ECKey) else ""
+    return (CURVES[curve],) if curve in CURVES else PRIVATE_KEY_ALGORITHMS[type(key)]
+
+
+async def assertion(claims: Mapping[str, object], signer: Signer, key_id: str, now: Moment) -> Secret:
+    """A signed assertion.
+
+    Args:
+        claims: Who says it of whom to whom: `iss`, `sub`, `aud`, and what else a provider wants.
+        signer: The key.
+        key_id: Its `kid`; empty for none.
+        now: The time. The claims `iat`, `exp` and `jti` are added (RFC 7523 section 3).
+
+    Raises:
+        RotationError: Whatever the signer raises.
+    """
+    issued = int(now.wall.timestamp()) - DRIFT
+    # The random part keeps one assertion from being taken for a replay of another (RFC 7523 section 3, point 7).
+    dated = {**claims, "iat": issued, "exp": issued + DRIFT + LIFE, "jti": secrets.token_urlsafe(16)}
+    header = {"alg": signer.algorithm, "typ": "JWT", **({"kid": key_id} if key_id else {})}
+    signing_input = f"{_encoded(header)}.{_encoded(dated)}".encode()
+    signature = urlsafe_b64encode(await signer.sign(signing_input)).decode().rstrip("=")
+    return Secret(f"{signing_input.decode()}.{signature}")
+
+
+def _encoded(part: Mapping[str, object]) -> str:
+    return urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).decode().rstrip("=")

@@ -1,0 +1,114 @@
+"""What a credential asks its provider for, and with what, as the other rooms want it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rotator.core.document import FIELDS, Wanted
+from rotator.core.model import CredentialSpec
+from rotator.oauth.answer import Expectations
+from rotator.oauth.client_auth import CLIENT_AUTHENTICATION, PRIVATE_KEY, ClientAuthSettings
+from rotator.oauth.endpoint import EndpointSettings
+from rotator.oauth.grants import GRANTS, GrantParameters
+from rotator.settings.providers import Assertion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rotator.core.ports import Signer
+    from rotator.settings.model import Credential
+    from rotator.settings.providers import Provider
+
+USUAL_METHOD = "client_secret_basic"
+
+
+def endpoint(provider: Provider, credential: Credential, signer: Signer | None = None) -> EndpointSettings:
+    """What a credential asks for; its own words outweigh its provider's.
+
+    Args:
+        provider: The authorization server.
+        credential: The credential.
+        signer: The key of Vault's transit engine that signs its assertions, if one does.
+    """
+    scope = _own(credential, provider, "scope") or ""
+    assertion = _own(credential, provider, "assertion") or Assertion()
+    return EndpointSettings(
+        parameters=GrantParameters(
+            grant=credential.grant,
+            scope=scope,
+            audience=_own(credential, provider, "audience") or "",
+            resource=_own(credential, provider, "resource") or (),
+            extra=tuple((_own(credential, provider, "parameters") or {}).items()),
+            claims=tuple(assertion.claims.items()),
+            algorithm=assertion.algorithm or "",
+            key_id=assertion.key_id,
+            signer=signer,
+        ),
+        client_auth=ClientAuthSettings(
+            method=method(provider, credential),
+            basic_encoding=_own(credential, provider, "basic_encoding") or "rfc6749",
+            algorithm=assertion.algorithm or "",
+            key_id=assertion.key_id,
+            signer=signer,
+        ),
+        assertion_audience=assertion.audience,
+        expected=Expectations(
+            scope=scope,
+            assumed_lifetime=provider.assumed_lifetime,
+            max_lifetime=provider.max_lifetime,
+            assume_bearer=provider.assume_bearer,
+            accept_narrower_scope=provider.accept_narrower_scope,
+        ),
+    )
+
+
+def method(provider: Provider, credential: Credential) -> str:
+    """How the credential's client proves itself."""
+    return _own(credential, provider, "client_auth") or USUAL_METHOD
+
+
+def transit_key(provider: Provider, credential: Credential) -> tuple[str, str] | None:
+    """The key of Vault's transit engine that signs, as the name of the Vault and the path; None for none."""
+    assertion = _own(credential, provider, "assertion")
+    if assertion is None or assertion.transit_key is None:
+        return None
+    return assertion.vault or "", assertion.transit_key
+
+
+def vaults(provider: Provider, credential: Credential) -> list[str]:
+    """The names of the Vaults that a credential has to do with; empty for [vault]."""
+    parts = (credential.source, *credential.sinks, _own(credential, provider, "assertion"))
+    return sorted({getattr(part, "vault", None) or "" for part in parts})
+
+
+def wanted(provider: Provider, credential: Credential, names: Mapping[str, str]) -> Wanted:
+    """Which fields the credential's document has to hold.
+
+    Args:
+        provider: The authorization server.
+        credential: The credential.
+        names: Our names to the document's, where they differ.
+    """
+    how, grant = CLIENT_AUTHENTICATION[method(provider, credential)], GRANTS[credential.grant]
+    kept = {PRIVATE_KEY} if transit_key(provider, credential) is not None else set()
+    proof = "" if how.field in kept else how.field
+    # What a grant takes from elsewhere, such as a refresh token, is no field of the client's document.
+    further = dict.fromkeys((*how.further, *grant.fields))
+    return Wanted(proof, tuple(name for name in further if name in FIELDS and name not in kept), names)
+
+
+def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpec:
+    """What the core knows of a credential."""
+    asked = endpoint(provider, credential).parameters
+    return CredentialSpec(
+        name=name,
+        provider=credential.provider,
+        identity=(("token_url", provider.token_url), *asked.identity()),
+        renew_at=credential.renew_at,
+        recheck_interval=credential.recheck_interval,
+    )
+
+
+def _own(credential: Credential, provider: Provider, key: str) -> Any:
+    own = getattr(credential, key)
+    return getattr(provider, key) if own is None else own
