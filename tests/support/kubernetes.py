@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -72,12 +73,14 @@ class Administrator:
         async with self.session.request(
             method,
             self.url + path,
-            data=None if document is None else json.dumps(document),
+            data=None if document is None else io.BytesIO(json.dumps(document).encode()),
             params=query,
             headers={"Authorization": f"Bearer {token_of(user)}", "Content-Type": kind},
             ssl=ssl.create_default_context(cafile=self.ca_file),
         ) as answer:
-            found: Object = await answer.json(content_type=None)
+            if answer.content_type != "application/json":
+                raise ApiRefusedError(answer.status, {"message": await answer.text()})
+            found: Object = await answer.json()
             if answer.status >= 400:
                 raise ApiRefusedError(answer.status, found)
             return found

@@ -104,7 +104,7 @@ class FakeApiServer:
             case ["api", "v1", "namespaces", namespace, "secrets", name]:
                 return await self._secret(request, user, namespace, name)
             case _:
-                raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+                raise web.HTTPNotFound(text="404 page not found\n")
 
     async def _secret(self, request: web.Request, user: str, namespace: str, name: str) -> tuple[int, Object]:
         verb = {"GET": "get", "PATCH": "patch", "POST": "create", "DELETE": "delete"}[request.method]

@@ -242,12 +242,12 @@ def _check_values(name: str, document: Object) -> None:
         try:
             base64.b64decode(value, validate=True)
         except (ValueError, TypeError):
-            raise RefusedError(400, "BadRequest", "illegal base64 data at input byte 0") from None
+            raise RefusedError(500, "", "illegal base64 data at input byte 0") from None  # as 1.20 does
         if not _KEY.fullmatch(key):
             raise _invalid(name, f"data[{key}]", "FieldValueInvalid", "a valid config key must consist of …")
-    for key, value in (_at(document, ("metadata", "labels")) or {}).items():
+    for value in (_at(document, ("metadata", "labels")) or {}).values():
         if not isinstance(value, str) or not _LABEL.fullmatch(value):
-            raise _invalid(name, f"metadata.labels[{key}]", "FieldValueInvalid", "a valid label must be …")
+            raise _invalid(name, "metadata.labels", "FieldValueInvalid", "a valid label must be …")
     if sum(len(value) for value in (document.get("data") or {}).values()) > (1 << 20) * 4 / 3:
         raise _invalid(name, "data", "FieldValueTooLong", "Too long: must have at most 1048576 bytes")
 
