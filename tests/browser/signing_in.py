@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL
 
 from tests.browser.chromium import DEADLINE
+from tests.support.person import REFUSAL
 
 if TYPE_CHECKING:
     from tests.browser.chromium import Chromium, Page
@@ -20,15 +21,15 @@ SEEN = """(() => document.readyState !== 'complete' || window.left ? null : JSON
   place: location.href,
   text: document.body.innerText,
   form: document.forms.length > 0,
-  fields: [...document.querySelectorAll('input:not([type=hidden]):not([type=submit])')].map((e) => e.name),
-  buttons: document.querySelectorAll('button, input[type=submit]').length,
+  fields: [...document.querySelectorAll('input:not([type=hidden]):not([type=submit])')]
+    .filter((e) => !e.value).map((e) => e.name),
+  buttons: [...document.querySelectorAll('button, input[type=submit]')].map((e) => e.textContent || e.value),
 }))()"""
 """What there is to see on a page that has arrived; null on one that is on its way, or that was left."""
 
 PRESS = """(() => {
   window.left = true;
-  const all = document.querySelectorAll('button, input[type=submit]');
-  all[%s ? 0 : all.length - 1].click();
+  document.querySelectorAll('button, input[type=submit]')[%d].click();
 })()"""
 
 FOCUS = "document.querySelector('input[name=' + %s + ']').focus()"
@@ -78,8 +79,10 @@ async def _walk(browser: Chromium, url: str, fills_in: dict[str, str], *, consen
             for name in found["fields"]:
                 await page.value(FOCUS % json.dumps(name))
                 await page.ask("Input.insertText", text=fills_in[name])
-            await page.value(PRESS % json.dumps(consents))
-            if not consents and found["buttons"] > 1:
+            refusals = [number for number, label in enumerate(found["buttons"]) if REFUSAL.search(label)]
+            others = [number for number in range(len(found["buttons"])) if number not in refusals]
+            await page.value(PRESS % (others if consents or not refusals else refusals)[0])
+            if refusals and not consents:
                 return await _arrived(page)
 
 

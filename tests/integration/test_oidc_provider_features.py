@@ -20,7 +20,6 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from rotator.engine.clock import SystemClock
 from tests.support.authority import self_signed
-from tests.support.controlled import Client
 from tests.support.oidc import OidcProvider, Options
 from tests.support.person import Person
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from tests.support.authority import Certificate
+    from tests.support.oidc import Client
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

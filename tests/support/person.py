@@ -5,6 +5,7 @@ tests/browser/signing_in.py does the same in a real one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 20
 
+REFUSAL = re.compile("abort|cancel|deny", re.IGNORECASE)
+"""What a button says that refuses; tests/browser/signing_in.py knows it as well."""
+
+
+@dataclass
+class _Button:
+    name: str
+    value: str
+    label: str
+
 
 @dataclass
 class _Form(HTMLParser):
@@ -27,8 +38,9 @@ class _Form(HTMLParser):
     found: bool = False
     action: str = ""
     carried: dict[str, str] = field(default_factory=dict)
-    fields: list[str] = field(default_factory=list)
-    buttons: list[tuple[str, str]] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[_Button] = field(default_factory=list)
+    labelling: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -39,11 +51,30 @@ class _Form(HTMLParser):
         if tag == "form":
             self.found, self.action = True, found.get("action", "")
         elif tag == "button" or (tag == "input" and kind == "submit"):
-            self.buttons.append((name, value))
+            self.buttons.append(_Button(name, value, value if tag == "input" else ""))
+            self.labelling = tag == "button"
         elif tag == "input" and kind == "hidden":
             self.carried[name] = value
         elif tag == "input":
-            self.fields.append(name)
+            self.fields[name] = value
+
+    def handle_data(self, data: str) -> None:
+        if self.labelling:
+            self.buttons[-1].label += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "button":
+            self.labelling = False
+
+    def pressed(self, *, consents: bool) -> dict[str, str]:
+        """What the button adds that consents, or refuses where the page has one for that."""
+        wanted = [button for button in self.buttons if bool(REFUSAL.search(button.label)) is not consents]
+        return {button.name: button.value for button in (wanted or self.buttons)[:1] if button.name}
+
+    @property
+    def decides(self) -> bool:
+        """Whether one may refuse here."""
+        return any(REFUSAL.search(button.label) for button in self.buttons)
 
 
 class Person:
@@ -96,15 +127,13 @@ class Person:
             if page is None or not (form := _read(page)).found:
                 return place, page
             place, page = await self._submit(place, form, consents=consents)
-            if not consents and len(form.buttons) > 1:
+            if form.decides and not consents:
                 return place, page
         raise AssertionError(f"after {MOST_STEPS} forms the browser is still at {place.path}")
 
     async def _submit(self, place: URL, form: _Form, *, consents: bool) -> tuple[URL, str | None]:
-        filled = {name: self._fills_in[name] for name in form.fields}
-        # The last button of a page that has several is the one that says no.
-        pressed = form.buttons[:1] if consents else form.buttons[-1:]
-        data = {**form.carried, **filled, **{name: value for name, value in pressed if name}}
+        filled = {name: value or self._fills_in[name] for name, value in form.fields.items()}
+        data = {**form.carried, **filled, **form.pressed(consents=consents)}
         target = URL(urljoin(str(place), form.action), encoded=True)
         async with self._session.post(target, data=data, allow_redirects=False) as answer:
             return await self._arrive(answer)
