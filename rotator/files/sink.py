@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import TokenRecord
-from rotator.files import formats, writer
+from rotator.files import formats, in_place, plain, writer
 from rotator.files.directory import opened, trusted_owners
 from rotator.files.lane import Lane
+from rotator.files.place import locate
+from rotator.files.state import Entry
 from rotator.files.system import SYSTEM, FileSystem
 
 if TYPE_CHECKING:
@@ -24,22 +26,27 @@ DEADLINE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What the file holds: the record, if it is one of ours and whole, and whether owner, group and mode are right."""
+    """What the file holds: the record, if it is one of ours, as which bytes, and whether all else is as configured."""
 
     record: TokenRecord | None = None
+    content: bytes = field(default=b"", repr=False)
     as_configured: bool = False
 
 
 class FileSink:
     """A file that consumers read.
 
-    A file whose mode, owner or group is not as configured counts as holding nothing, so that it is written anew; after
-    a change of these settings that is one mint, if no other sink holds the token. Likewise a raw, header or env file
-    whose state was deleted. A file that no format of ours explains, and that the state directory does not know, is
-    somebody else's, and a mistyped path must not cost it: SINK_FOREIGN. Nothing is adopted from a file that belongs to
-    anyone but root, rotator's user or the configured owner.
+    A file that is not what would be written now counts as holding nothing, so that it is written anew: its mode, owner
+    or group is another, its template was changed, somebody edited what stands around the token. After a change of these
+    settings that is one mint, if no other sink holds the token; likewise where the state was deleted of a file that
+    does not carry the whole record.
 
-    Two rotators that write to one file at the same moment both succeed, and the later one stays; each file is whole.
+    A file that no format of ours explains, and that the state directory does not know, is somebody else's, and a
+    mistyped path must not cost it: SINK_FOREIGN. Nothing is adopted from a file that belongs to anyone but root,
+    rotator's user or the configured owner.
+
+    Two rotators that write to one file at the same moment both succeed, and the later one stays; each file is whole,
+    unless they write in place.
 
     Args:
         settings: Which file, and how.
@@ -63,7 +70,7 @@ class FileSink:
         self._settings = settings
         self._path = settings.path
         self._format = formats.FORMATS[settings.format]
-        self._layout = formats.Layout(credential, settings.fields)
+        self._layout = settings.layout(credential)
         self._state = state
         self._fs = fs
         self._lane = Lane(self.name, deadline)
@@ -106,24 +113,28 @@ class FileSink:
         access = self._access()
         content = self._format.render(record, self._layout)
         with opened(self._path.parent, self._fs) as directory:
+            self._finish(directory, access)
             held = self._look(directory, access)
             if held.record is not None and held.record.stays_before(record):
                 if held.as_configured:
                     return held.record
                 record, content = held.record, self._format.render(held.record, self._layout)
-            self._replace(directory, access, content, record, held.record)
+            self._replace(directory, access, record, content, held)
         return record
 
     def _replace(
-        self, directory: Directory, access: writer.Access, content: bytes, record: TokenRecord, held: TokenRecord | None
+        self, directory: Directory, access: writer.Access, record: TokenRecord, content: bytes, held: _Held
     ) -> None:
         trouble = None
         if not self._format.carries_all:
+            entries = [self._entry(record, content)]
+            entries += [] if held.record is None else [self._entry(held.record, held.content)]
             try:
-                self._state.remember(self._path, [record] if held is None else [record, held])
+                self._state.remember(self._path, entries)
             except RotationError as error:
                 trouble = error
-        writer.replace(directory, self._path.name, content, access)
+        write = in_place.write if self._settings.in_place else writer.replace
+        write(directory, self._path.name, content, access)
         if trouble is not None:
             raise trouble
 
@@ -131,10 +142,16 @@ class FileSink:
         access = self._access()
         with opened(self._path.parent, self._fs) as directory:
             writer.sweep(directory, self._path.name)
+            self._finish(directory, access)
             self._look(directory, access)
-            writer.probe(directory, self._path.name, access)
+            probe = in_place.probe if self._settings.in_place else writer.probe
+            probe(directory, self._path.name, access)
         if not self._format.carries_all:
             self._state.check(self._path)
+
+    def _finish(self, directory: Directory, access: writer.Access) -> None:
+        if self._settings.in_place:
+            in_place.finish(directory, self._path.name, access)
 
     def _access(self) -> writer.Access:
         """Looked up once: a directory service that is away at three at night keeps no token from its file (F14)."""
@@ -142,11 +159,13 @@ class FileSink:
         return self._resolved
 
     def _look(self, directory: Directory, access: writer.Access) -> _Held:
-        found = writer.read(directory, self._path.name)
+        found = plain.read(directory, self._path.name)
         if found is None:
             return _Held()
+        if self._settings.in_place and in_place.is_unfinished(directory, self._path.name, found.content):
+            return _Held(content=found.content)
         record = self._record(found.content)
-        if record is None and not formats.is_ours(found.content) and not self._state.knows(self._path):
+        if record is None and not formats.is_ours(found.content, self._layout) and not self._state.knows(self._path):
             raise RotationError(
                 Code.SINK_FOREIGN,
                 f"{self._path} holds something that rotator did not write; wanted a token file, or none: "
@@ -154,12 +173,24 @@ class FileSink:
             )
         owner = os.geteuid() if access.uid is None else access.uid
         if found.uid not in trusted_owners() | {owner}:
-            return _Held()
+            return _Held(content=found.content)
         wanted = (access.mode, owner, found.gid if access.gid is None else access.gid)
-        return _Held(record, as_configured=(found.mode, found.uid, found.gid) == wanted)
+        right = (found.mode, found.uid, found.gid) == wanted and self._is_as_rendered(record, found.content)
+        return _Held(record, found.content, as_configured=right)
 
     def _record(self, content: bytes) -> TokenRecord | None:
-        extract = self._format.extract(content, self._layout)
-        if extract is None or isinstance(extract, TokenRecord):
-            return extract
-        return self._state.recall(self._path, extract)
+        told = self._format.extract(content, self._layout)
+        return told if isinstance(told, TokenRecord) else self._state.recall(self._path, content, told)
+
+    def _is_as_rendered(self, record: TokenRecord | None, content: bytes) -> bool:
+        """Whether around the token all is as it would be written; of the whole record nothing else is asked (F18)."""
+        if record is None or self._format.carries_all:
+            return True
+        try:
+            return self._format.render(record, self._layout) == content
+        except RotationError:  # whoever writes it is told
+            return False
+
+    def _entry(self, record: TokenRecord, content: bytes) -> Entry:
+        tells = self._format.extract(content, self._layout) is not None
+        return Entry(record, None if tells else locate(content, record.access_token))

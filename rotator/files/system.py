@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,31 @@ class FileSystem:
     def write(self, fd: int, content: bytes) -> int:
         """Write: the kernel may take a part only."""
         return os.write(fd, content)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """Read up to `size` bytes from there on."""
+        return os.pread(fd, size, offset)
+
+    def pwrite(self, fd: int, content: bytes, offset: int) -> int:
+        """Write over what is there: the kernel may take a part only."""
+        return os.pwrite(fd, content, offset)
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        """Cut off what is beyond."""
+        os.ftruncate(fd, size)
+
+    def lease(self, fd: int) -> None:
+        """Let others wait who open this file, until `release`; BlockingIOError when somebody has it open (fcntl(2)).
+
+        Whoever waits is told of by a signal. It is one that is ignored unless somebody asks for it: the usual one,
+        SIGIO, would end the process.
+        """
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+    def release(self, fd: int) -> None:
+        """Let them go on."""
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         """Change owner and group; -1 leaves an id as it is."""

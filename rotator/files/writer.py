@@ -1,4 +1,4 @@
-"""Reading and replacing one file of an open directory, whole or not at all.
+"""Replacing one file of an open directory, whole or not at all.
 
 The new content goes into a temporary file of the same directory (so that no rename crosses file systems, F15), which
 is nobody else's (F10) and gets its owner and then its mode before it gets its name (F13, F14). The content is on the
@@ -13,15 +13,16 @@ A hard link is replaced like any file: its other names keep the old content, and
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
-import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
+from rotator.files.plain import is_plain
 from rotator.files.system import translated
 
 if TYPE_CHECKING:
@@ -32,18 +33,6 @@ RANDOM_DIGITS = 8
 
 TRIES = 8
 """How often one content is written while its temporary file is swept away; every start of a rotator sweeps once."""
-
-MAX_SIZE = 1 << 20
-"""Bytes. What is larger is no token file, and is not read to its end."""
-
-_KINDS = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +50,9 @@ class Access:
     gid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file as it was found.
-
-    Attributes:
-        content: At most `MAX_SIZE` + 1 bytes; not shown, since it holds a token.
-        mode: Permission bits.
-        uid: The owner.
-        gid: The group.
-    """
-
-    content: bytes = field(repr=False)
-    mode: int
-    uid: int
-    gid: int
-
-
 def temporary_name(name: str) -> str:
     """A name for the next content of `name`, which no glob for `name` and no other file has."""
     return f".{name}.rotator-{secrets.token_hex(RANDOM_DIGITS // 2)}"
-
-
-def read(at: Directory, name: str) -> Found | None:
-    """The file, or None if there is none. Opening it neither follows a link nor waits for a FIFO's other end.
-
-    Raises:
-        RotationError: FILE_UNSAFE when it is no plain file; FILE_DENIED, FILE_IO when it could not be read.
-    """
-    with translated(f"reading {at.path / name}"):
-        if not _is_plain(at, name):
-            return None
-        try:
-            fd = at.fs.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at.fd)
-        except FileNotFoundError:
-            return None
-        try:
-            info = at.fs.fstat(fd)
-            _refuse_unless_plain(info, at, name)
-            content = _read_all(at, fd)
-        finally:
-            at.fs.close(fd)
-    return Found(content, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
 
 
 def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
@@ -114,7 +64,7 @@ def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
             unless only the last step failed, which makes the new name durable.
     """
     with translated(f"writing {at.path / name}"):
-        _is_plain(at, name)
+        is_plain(at, name)
         for _ in range(TRIES):
             if _replace(at, name, content, access):
                 return
@@ -132,11 +82,11 @@ def probe(at: Directory, name: str, access: Access) -> None:
         RotationError: As `replace`.
     """
     with translated(f"trying to write {at.path / name}"):
-        _is_plain(at, name)
+        is_plain(at, name)
         temporary, fd = _create(at, name)
         try:
             try:
-                _give(at, fd, name, access)
+                give(at, fd, name, access)
             finally:
                 at.fs.close(fd)
         finally:
@@ -156,17 +106,33 @@ def sweep(at: Directory, name: str) -> None:
                 _discard(at, found)
 
 
+def give(at: Directory, fd: int, name: str, access: Access) -> None:
+    """Owner and group first: the mode opens the file to nobody before they are right.
+
+    Raises:
+        RotationError: FILE_OWNER.
+        OSError: As fchown(2) and fchmod(2) fail otherwise.
+    """
+    if access.uid is not None or access.gid is not None:
+        uid, gid = (-1 if wanted is None else wanted for wanted in (access.uid, access.gid))
+        try:
+            at.fs.fchown(fd, uid, gid)
+        except (PermissionError, OverflowError):
+            raise _not_ours_to_give(at, name, access) from None
+    at.fs.fchmod(fd, access.mode)
+
+
 def _replace(at: Directory, name: str, content: bytes, access: Access) -> bool:
     """Write once; False when the temporary file was gone before it could get its name."""
     temporary, fd = _create(at, name)
     try:
         try:
             _write_all(at, fd, content)
-            _give(at, fd, name, access)
+            give(at, fd, name, access)
             at.fs.fsync(fd)
         finally:
             at.fs.close(fd)
-        at.fs.rename(temporary, name, dir_fd=at.fd)
+        _rename(at, temporary, name)
     except FileNotFoundError:  # only a rename looks for a name here
         _discard(at, temporary)
         return False
@@ -175,6 +141,21 @@ def _replace(at: Directory, name: str, content: bytes, access: Access) -> bool:
         raise
     at.fs.fsync(at.fd)
     return True
+
+
+def _rename(at: Directory, temporary: str, name: str) -> None:
+    try:
+        at.fs.rename(temporary, name, dir_fd=at.fd)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+    else:
+        return
+    raise RotationError(
+        Code.FILE_UNSAFE,
+        f"{at.path / name} is a mount of its own, which nothing can take the place of; wanted a name in a directory: "
+        "mount the directory instead of the file, or set in_place = true",
+    )
 
 
 def _create(at: Directory, name: str) -> tuple[str, int]:
@@ -187,24 +168,6 @@ def _write_all(at: Directory, fd: int, content: bytes) -> None:
     left = content
     while left:
         left = left[at.fs.write(fd, left) :]
-
-
-def _read_all(at: Directory, fd: int) -> bytes:
-    content = b""
-    while len(content) <= MAX_SIZE and (part := at.fs.read(fd, MAX_SIZE + 1 - len(content))):
-        content += part
-    return content
-
-
-def _give(at: Directory, fd: int, name: str, access: Access) -> None:
-    """Owner and group first: the mode opens the file to nobody before they are right."""
-    if access.uid is not None or access.gid is not None:
-        uid, gid = (-1 if wanted is None else wanted for wanted in (access.uid, access.gid))
-        try:
-            at.fs.fchown(fd, uid, gid)
-        except (PermissionError, OverflowError):
-            raise _not_ours_to_give(at, name, access) from None
-    at.fs.fchmod(fd, access.mode)
 
 
 def _not_ours_to_give(at: Directory, name: str, access: Access) -> RotationError:
@@ -222,22 +185,3 @@ def _discard(at: Directory, temporary: str) -> None:
     """Remove a temporary file. One that stays is swept later, and must not hide what went wrong before."""
     with suppress(OSError):
         at.fs.unlink(temporary, dir_fd=at.fd)
-
-
-def _is_plain(at: Directory, name: str) -> bool:
-    """Whether there is a plain file; False if there is nothing."""
-    try:
-        info = at.fs.lstat(name, dir_fd=at.fd)
-    except FileNotFoundError:
-        return False
-    _refuse_unless_plain(info, at, name)
-    return True
-
-
-def _refuse_unless_plain(info: os.stat_result, at: Directory, name: str) -> None:
-    if not stat.S_ISREG(info.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(info.st_mode), "something unknown")
-        raise RotationError(
-            Code.FILE_UNSAFE,
-            f"{at.path / name} is {kind}; wanted a plain file or nothing: remove it, or configure another path",
-        )

@@ -1,4 +1,4 @@
-"""Files as sinks, in every format."""
+"""Files as sinks, in every format, replaced and written in place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rotator.files.options import FileSinkSettings
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from tests.contract.suites import SinkContract
+from tests.integration.files.harness import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 class TestFileSink(SinkContract):
     @pytest.fixture(params=FORMATS)
     def open_sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], FileSink]:
-        settings = FileSinkSettings(tmp_path / "billing.token", format=request.param)
+        settings = FileSinkSettings(tmp_path / "token", format=request.param, **OPTIONS.get(request.param, {}))
+        return lambda: FileSink(settings, "billing", StateDirectory(tmp_path / "state"))
+
+
+class TestFileSinkInPlace(SinkContract):
+    @pytest.fixture(params=FORMATS)
+    def open_sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], FileSink]:
+        options = {**OPTIONS.get(request.param, {}), "in_place": True}
+        settings = FileSinkSettings(tmp_path / "token", format=request.param, **options)
         return lambda: FileSink(settings, "billing", StateDirectory(tmp_path / "state"))
 
 

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.model import Secret, TokenRecord, fingerprint
+from rotator.files.formats import Layout
 from rotator.files.options import FileSinkSettings
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.files.system import SYSTEM, FileSystem
+from rotator.files.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CALLS = frozenset(name for name in vars(FileSystem) if not name.startswith("_"))
 NAME = "billing.token"
+
+TEMPLATE = Template(
+    "# what {{ credential }} shows its API until {{ expires_at }}\n"
+    "{% if scope == '' %}# without a scope\n{% endif %}"
+    "export BASIC={{ ('me:' ~ access_token) | b64encode }} TOKEN={{ access_token | shell }}\n",
+    "/etc/rotator/billing.j2",
+)
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "netrc": {"machine": "git.example.com", "login": "x-access-token"},
+    "dockerconfigjson": {"registry": "registry.example.com:5000", "login": "$oauthtoken"},
+    "template": {"template": TEMPLATE},
+}
+"""The keys that a format needs beside it."""
+
+
+def layout(kind: str, credential: str = "billing") -> Layout:
+    """What a format needs to know."""
+    return Layout(credential, **OPTIONS.get(kind, {}))
 
 
 def record(name: str = "one", life: int = 600, inputs: str = "inputs") -> TokenRecord:
@@ -76,7 +96,7 @@ def failing(calls: Mapping[str, int]) -> Intercepted:
 def sink(place: Path, kind: str = "raw", fs: FileSystem = SYSTEM, **options: Any) -> FileSink:
     """A sink for `place/out/billing.token` with its state in `place/state`."""
     (place / "out").mkdir(exist_ok=True)
-    settings = FileSinkSettings(place / "out" / NAME, format=kind, **options)
+    settings = FileSinkSettings(place / "out" / NAME, format=kind, **{**OPTIONS.get(kind, {}), **options})
     return FileSink(settings, "billing", StateDirectory(place / "state", fs), fs)
 
 

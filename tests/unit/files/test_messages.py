@@ -13,10 +13,12 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.files.directory import opened
+from rotator.files.formats import FORMATS
 from rotator.files.lane import Lane
 from rotator.files.options import FileSinkSettings
+from rotator.files.plain import Found
 from rotator.files.system import SYSTEM, meaning
-from rotator.files.writer import Found, temporary_name
+from rotator.files.writer import temporary_name
 from tests.integration.files.harness import NAME, Intercepted, failing, record, sink
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
         {"path": Path("/run", "x" * 238)},
         f"the name '{'x' * 238}' is too long; a temporary file beside it adds 18 bytes, of 255 in all",
     ),
-    "an unknown format": ({"format": "yaml"}, "there is no format 'yaml'; wanted one of raw, json, header, env"),
+    "an unknown format": ({"format": "yaml"}, f"there is no format 'yaml'; wanted one of {', '.join(FORMATS)}"),
     "a mode for everybody": (
         {"mode": 0o644},
         (
