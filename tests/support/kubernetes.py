@@ -91,9 +91,15 @@ class Administrator:
         await self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         return name
 
+    async def end_namespace(self, name: str) -> None:
+        """Begin to delete it; nothing here ends that."""
+        await self.ask("DELETE", f"/api/v1/namespaces/{name}")
+
     async def user(self, namespace: str, name: str, verbs: tuple[str, ...] = ("get", "patch", "create")) -> str:
-        """A user who may do this with that one Secret."""
+        """A user who may do this with that one Secret, and nothing else."""
         user = USERS[1 + next(self.users)]
+        if not verbs:
+            return user
         rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": list(verbs)}
         ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
         subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}

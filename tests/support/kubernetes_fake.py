@@ -48,7 +48,7 @@ class FakeApiServer:
         self.troubles: list[Callable[[web.Request], Awaitable[web.StreamResponse]]] = []
         self.inspected: Callable[[web.Request], Awaitable[None]] = _nothing
         self.tokens = {token_of(user): user for user in USERS}
-        self._namespaces: set[str] = set()
+        self._namespaces: dict[str, bool] = {}  # whether it is being deleted
         self._rules: dict[tuple[str, str], list[Object]] = {}
         self._stack = AsyncExitStack()
         self.port = 0
@@ -91,8 +91,11 @@ class FakeApiServer:
         match request.path.strip("/").split("/"):
             case ["api", "v1", "namespaces"] if request.method == "POST":
                 document = await request.json()
-                self._namespaces.add(document["metadata"]["name"])
+                self._namespaces[document["metadata"]["name"]] = False
                 return 201, document
+            case ["api", "v1", "namespaces", namespace] if request.method == "DELETE":
+                self._namespaces[namespace] = True
+                return 200, {"kind": "Namespace"}
             case ["apis", _, "v1", "namespaces", namespace, ("roles" | "rolebindings") as kind]:
                 document = await request.json()
                 if kind == "roles":
@@ -145,6 +148,9 @@ class FakeApiServer:
         if namespace not in self._namespaces:
             said = f'namespaces "{namespace}" not found'
             raise RefusedError(404, "NotFound", said, name=namespace, kind="namespaces")
+        if self._namespaces[namespace]:
+            said = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise RefusedError(403, "Forbidden", said, kind="secrets", causes=[{"reason": "NamespaceTerminating"}])
 
     def _authorise(self, user: str, namespace: str, name: str, verb: str) -> None:
         """reference/access-authn-authz/rbac/#referring-to-resources."""

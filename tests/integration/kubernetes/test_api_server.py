@@ -154,6 +154,12 @@ async def test_a_missing_namespace_is_told_by_an_apply_only(admin: Administrator
     assert (status, reason, details["kind"]) == (404, "NotFound", "namespaces")
 
 
+async def test_nothing_is_made_in_a_namespace_that_is_being_deleted(place: Place, admin: Administrator) -> None:
+    await admin.end_namespace(place.namespace)
+    status, reason, details = await refused(admin.apply(place.namespace, "a", "one"))
+    assert (status, reason, details["causes"][0]["reason"]) == (403, "Forbidden", "NamespaceTerminating")
+
+
 async def test_what_is_no_resource_at_all_is_told_in_plain_text(admin: Administrator) -> None:
     with pytest.raises(ApiRefusedError) as caught:
         await admin.ask("GET", "/apis/example.com/v1/namespaces/x/secrets/a")
