@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -54,7 +55,7 @@ class Unusable:
 
     def answer(self) -> tuple[str, web.Response]:
         """The result, and the answer."""
-        more = {"Allow": ", ".join(METHODS)} if self.status == 405 else {}  # noqa: PLR2004  RFC 9110 section 15.5.6
+        more = {"Allow": ", ".join(METHODS)} if self.status == HTTPStatus.METHOD_NOT_ALLOWED else {}
         return "unusable", web.Response(status=self.status, text=f"{self.words}\n", headers={**_HEADERS, **more})
 
 
@@ -78,20 +79,22 @@ class Asked:
     def parse(cls, request: web.BaseRequest) -> Asked | Unusable:
         """The question in a request."""
         if request.method not in METHODS:
-            return Unusable(405, "wanted: GET /token/NAME")
+            return Unusable(HTTPStatus.METHOD_NOT_ALLOWED, "wanted: GET /token/NAME")
         if request.body_exists:
-            return Unusable(400, "wanted: a request without a body")
+            return Unusable(HTTPStatus.BAD_REQUEST, "wanted: a request without a body")
         path = request.rel_url.raw_path
         query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
         kind = query.get("format") or _accepted(request.headers.get("Accept", ""))
         wait, newer = query.get("wait", "0s"), query.get("newer", "")
         seconds = _WAIT.fullmatch(wait)
         if query.keys() - {"format", "wait", "newer"} or kind not in _FORMATS:
-            return Unusable(400, f"wanted: ?format={'|'.join(_FORMATS)}, &wait=30s, &newer=FINGERPRINT")
+            return Unusable(
+                HTTPStatus.BAD_REQUEST, f"wanted: ?format={'|'.join(_FORMATS)}, &wait=30s, &newer=FINGERPRINT"
+            )
         if seconds is None or int(seconds[1]) > LONGEST_WAIT:
-            return Unusable(400, f"wanted: wait=0s to wait={LONGEST_WAIT}s")
+            return Unusable(HTTPStatus.BAD_REQUEST, f"wanted: wait=0s to wait={LONGEST_WAIT}s")
         if newer and not _FINGERPRINT.fullmatch(newer):
-            return Unusable(400, "wanted: newer= with the fingerprint of a token, 12 hex digits")
+            return Unusable(HTTPStatus.BAD_REQUEST, "wanted: newer= with the fingerprint of a token, 12 hex digits")
         name = path.removeprefix(_BEFORE_THE_NAME) if path.startswith(_BEFORE_THE_NAME) else ""
         return cls(name, kind, newer, float(seconds[1]))
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
+from rotator.local.answers import Unusable
 from rotator.local.listening import listen
 from rotator.local.peers import peer_of
 from rotator.wire.unix_socket import leave
@@ -24,17 +27,25 @@ if TYPE_CHECKING:
 
     Answer: TypeAlias = Callable[[web.BaseRequest, Peer, asyncio.Event], Awaitable[web.Response]]
 
-MOST = 256
-"""Connections at once."""
 
-MOST_OF_ONE = 64
-"""Of one user, so that nobody takes them all."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What connections may take.
 
-ASKS_WITHIN = 5.0
-"""Seconds in which a request must have come, to the end of its head."""
+    Attributes:
+        most: Connections at once.
+        most_of_one: Of one user, so that nobody takes them all.
+        asks_within: Seconds in which a request must have come, to the end of its head.
+        lasts: Seconds that a connection lasts at most: the longest wait, and time to take the answer.
+    """
 
-LASTS = 75.0
-"""Seconds that a connection lasts at most: the longest wait, and time to take the answer."""
+    most: int = 256
+    most_of_one: int = 64
+    asks_within: float = 5.0
+    lasts: float = 75.0
+
+
+USUAL = Limits()
 
 LARGEST_LINE = 4096
 """Bytes of a request's first line, and of each line in its head."""
@@ -60,31 +71,35 @@ class Standing:
 
     Attributes:
         settings: Where.
+        limits: What connections may take.
+        told: Told what became of requests that nobody was asked about.
         closing: Set when there is no time to wait any more.
     """
 
-    def __init__(self, settings: LocalSettings, answer: Answer, busy: Callable[[], None]) -> None:
+    def __init__(self, settings: LocalSettings, limits: Limits, answer: Answer, told: Callable[[str], None]) -> None:
         self.settings = settings
+        self.limits = limits
         self._answer = answer
-        self._busy = busy
+        self.told = told
         self.closing = asyncio.Event()
         self._of = Counter[int]()
         self._web = web.Server(self._handle, handler_cancellation=True)
         self._server: asyncio.Server | None = None
 
     @classmethod
-    async def at(cls, settings: LocalSettings, answer: Answer, busy: Callable[[], None]) -> Standing:
+    async def at(cls, settings: LocalSettings, limits: Limits, answer: Answer, told: Callable[[str], None]) -> Standing:
         """Listen.
 
         Args:
             settings: Where.
+            limits: What connections may take.
             answer: What is answered to a request of this peer; the event is `closing`.
-            busy: Told of each connection that was one too many.
+            told: Told what became of those that never get as far as to be answered.
 
         Raises:
             OSError: The place cannot be had; the text says why.
         """
-        self = cls(settings, answer, busy)
+        self = cls(settings, limits, answer, told)
         loop = asyncio.get_running_loop()
         # Not create_unix_server: Python 3.13 would look for the socket under the name by which it was bound.
         self._server = await loop.create_server(self._connection, sock=listen(settings), backlog=LONGEST_QUEUE)
@@ -101,8 +116,8 @@ class Standing:
 
     def enter(self, uid: int) -> bool:
         """Count a connection; False when there are enough."""
-        if self._of.total() >= MOST or self._of[uid] >= MOST_OF_ONE:
-            self._busy()
+        if self._of.total() >= self.limits.most or self._of[uid] >= self.limits.most_of_one:
+            self.told("busy")
             return False
         self._of[uid] += 1
         return True
@@ -118,7 +133,7 @@ class Standing:
             self,
             self._web,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=ASKS_WITHIN,
+            keepalive_timeout=self.limits.asks_within,
             tcp_keepalive=False,
             access_log=None,
             lingering_time=0,
@@ -158,13 +173,24 @@ class _Connection(web.RequestHandler):
             stream.close()
             return
         self.peer = peer
-        self._end = asyncio.get_running_loop().call_later(LASTS, stream.abort)
+        self._end = asyncio.get_running_loop().call_later(self._standing.limits.lasts, stream.abort)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
         if self.peer is not None:
             super().data_received(data)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP. aiohttp would write an error into the log for each, and repeat what was said."""
+        if status != HTTPStatus.BAD_REQUEST:
+            return super().handle_error(request, status, exc, message)
+        result, response = Unusable(status, "wanted: a request of HTTP/1.1").answer()
+        self._standing.told(result)
+        response.force_close()
+        return response
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Make room."""

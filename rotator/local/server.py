@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rotator.core.errors import RotationError
 from rotator.local.answers import Asked, Unusable, answer, refusal
-from rotator.local.connections import Standing
+from rotator.local.connections import USUAL, Limits, Standing
 from rotator.local.peers import Accounts
 from rotator.local.shelf import Shelf
 
@@ -50,16 +50,17 @@ class LocalServer:
     Args:
         clock: Time.
         observer: Told of each request.
-        accounts: Looks up users and groups.
+        limits: What connections may take.
 
     Attributes:
         shelf: What is served.
-        accounts: See above.
+        accounts: Who the users and groups are.
     """
 
-    def __init__(self, clock: Clock, observer: Observer = NOBODY, accounts: Accounts | None = None) -> None:
+    def __init__(self, clock: Clock, observer: Observer = NOBODY, limits: Limits = USUAL) -> None:
         self.shelf = Shelf(clock)
-        self.accounts = accounts or Accounts()
+        self.accounts = Accounts()
+        self._limits = limits
         self._observer = observer
         self._sinks: dict[str, SocketSink] = {}
         self._peers: frozenset[Peers] = frozenset()
@@ -85,7 +86,7 @@ class LocalServer:
             await self._end(before)
             before = None
         if settings is not None:
-            self._standing = await Standing.at(settings, self._answer, self._busy)
+            self._standing = await Standing.at(settings, self._limits, self._answer, self._observer.asked)
         if before is not None:
             await self._end(before)
 
@@ -97,9 +98,6 @@ class LocalServer:
         standing.closing.set()
         self.shelf.wake()  # those who wait are told to come again
         await standing.stop()
-
-    def _busy(self) -> None:
-        self._observer.asked("busy")
 
     async def _answer(self, request: web.BaseRequest, peer: Peer, closing: asyncio.Event) -> web.Response:
         result, response = await self._judge(Asked.parse(request), peer, closing)

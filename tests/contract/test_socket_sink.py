@@ -1,0 +1,23 @@
+"""The local socket as a sink. Its place is the server's memory: another process would find nothing there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rotator.engine.clock import SystemClock
+from rotator.local.peers import Peers
+from rotator.local.server import LocalServer
+from rotator.local.sink import SocketSink
+from tests.contract.suites import SinkContract
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class TestSocketSink(SinkContract):
+    @pytest.fixture
+    def open_sink(self) -> Callable[[], SocketSink]:
+        server = LocalServer(SystemClock())
+        return lambda: SocketSink(server, "/run/rotator/tokens.sock", "billing", Peers(users=("0",)))
