@@ -54,8 +54,21 @@ def read_secret(path: Path, *, shared: bool) -> Secret:
         shared: Whether others may read it. They may never write to it.
 
     Raises:
-        UnsafeFileError: It is missing, empty, too large, no text, or open to others.
+        UnsafeFileError: It is missing, empty, too large, no text of one line, or open to others.
     """
+    text = _read_closed(path, shared=shared)
+    if not text.isprintable():
+        raise UnsafeFileError(f"{path} holds several lines or control characters", "leave nothing in it but the secret")
+    return Secret(text)
+
+
+def read_key(path: Path, *, shared: bool) -> Secret:
+    """The private key in a file, in PEM, whose form is looked at where it is used. See `read_secret`."""
+    return Secret(_read_closed(path, shared=shared))
+
+
+def _read_closed(path: Path, *, shared: bool) -> str:
+    """The text in a file that is closed to others, without the line end after it."""
     content, status = _read(path, LARGEST_SECRET, "put the secret there, or name the file that holds it", hidden=True)
     if status.st_mode & (_OTHERS_WRITE if shared else _OTHERS):
         what = "change" if status.st_mode & _OTHERS_WRITE else "get at"
@@ -68,22 +81,23 @@ def read_secret(path: Path, *, shared: bool) -> Secret:
         raise UnsafeFileError(f"{path} holds bytes that are no UTF-8", "write the secret into it as text")
     if not text.strip():
         raise UnsafeFileError(f"{path} is empty", "write the secret into it")
-    if not text.isprintable():
-        raise UnsafeFileError(f"{path} holds several lines or control characters", "leave nothing in it but the secret")
-    return Secret(text)
+    return text
 
 
-def read_configuration(path: Path, most: int) -> tuple[bytes, UnsafeFileError | None]:
-    """The content of the configuration, and why somebody else could have written it, if so.
+def read_configuration(
+    path: Path, most: int, cure: str = "create it, or name another file with -c"
+) -> tuple[bytes, UnsafeFileError | None]:
+    """The content of the configuration or of a part of it, and why somebody else could have written it, if so.
 
     Args:
         path: Of the file; a symbolic link is followed.
         most: Bytes.
+        cure: What to do when it is missing.
 
     Raises:
         UnsafeFileError: It cannot be read at all, or belongs to somebody else.
     """
-    content, status = _read(path, most, "create it, or name another file with -c", hidden=False)
+    content, status = _read(path, most, cure, hidden=False)
     if status.st_mode & _OTHERS_WRITE:
         return content, UnsafeFileError(
             f"{path} has mode {_mode(status)}: others can change it", f"chmod o-w {_quoted(path)}"

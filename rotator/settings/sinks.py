@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, model_validator
 
 from rotator.files.formats import FORMATS, RECORD_FIELDS
-from rotator.files.options import FileSinkSettings
+from rotator.files.options import OWNERS_WRITE, WORDS, FileSinkSettings, UnfitKeyError
 from rotator.settings.places import AbsolutePath, ModeBits, VaultPathText
-from rotator.settings.types import MONTH, Account, Choice, FieldName, Name, Seconds, Section, refuse
+from rotator.settings.secrecy import looks_random
+from rotator.settings.secret_files import UnsafeFileError, read_configuration
+from rotator.settings.types import MONTH, Account, Choice, FieldName, Name, Seconds, Section, Text, refuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rotator.files.template import Template  # noqa: TC004  pydantic does not look at what is private
 
 
 def _known_fields(fields: dict[str, str]) -> dict[str, str]:
@@ -24,6 +31,9 @@ def _known_fields(fields: dict[str, str]) -> dict[str, str]:
 
 
 Renamed = Annotated[dict[FieldName, FieldName], AfterValidator(_known_fields)]
+Machine = Annotated[str, Text(WORDS["machine"], "the name of a host, without a port")]
+Login = Annotated[str, Text(WORDS["login"], "a user name without spaces, quotes and colons")]
+Registry = Annotated[str, Text(WORDS["registry"], "a registry as it stands in names of images")]
 
 
 class _Sink(Section):
@@ -46,22 +56,42 @@ class FileSink(_Sink):
 
     type: Literal["file"] = Field(description="A file.")
     path: AbsolutePath = Field(description="Absolute.")
-    format: Annotated[Literal["raw", "json", "header", "env"], Choice(tuple(FORMATS), ("kubectl-exec", "template"))] = (
-        Field(
-            "raw",
-            description="raw: the token; json: the record; header: Authorization: Bearer …; env: NAME_ACCESS_TOKEN=…",
-        )
+    format: Annotated[
+        Literal["raw", "json", "header", "env", "netrc", "kubectl-exec", "dockerconfigjson", "template"],
+        Choice(tuple(FORMATS)),
+    ] = Field(
+        "raw",
+        description=(
+            "raw: the token; json: the record; header: Authorization: Bearer …; env: NAME_ACCESS_TOKEN=…; netrc: for "
+            "curl and git; kubectl-exec: for a kubeconfig; dockerconfigjson: for registries; template: as you write it."
+        ),
     )
     mode: ModeBits = Field("0600", validate_default=True, description='Permission bits, "0400" to "0640".')
     owner: Account | None = Field(None, description="User; rotator's own when left out.")
     group: Account | None = Field(None, description="Group; the directory's choice when left out.")
+    machine: Machine | None = Field(None, description="netrc: the host that the token is for.")
+    login: Login | None = Field(None, description="netrc, dockerconfigjson: the user name beside the token.")
+    registry: Registry | None = Field(None, description="dockerconfigjson: the registry that the token is for.")
+    template_file: AbsolutePath | None = Field(None, description="template: a file with a part of Jinja2 in it.")
+    in_place: bool = Field(
+        False, description="Write into the file and keep its inode, for a bind mount of this one file."
+    )
+    _template: Template | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _fit(self) -> FileSink:
         if self.fields and self.format != "json":
             raise refuse('format = "json" where fields are renamed', "leave fields out, or write json", "fields")
+        if self.in_place and not self.mode & OWNERS_WRITE:
+            raise refuse('"0600" or "0640", where in_place writes into the file', "set one of them", "mode")
+        if self.template_file is not None and self.format == "template":
+            self._template = _read_template(self.template_file)
+        elif self.template_file is not None:
+            raise refuse('format = "template" where template_file is given', "leave one of them out", "template_file")
         try:
             self.options()
+        except UnfitKeyError as error:
+            raise refuse(error.wanted, error.cure, error.key) from None
         except ValueError as error:
             raise refuse("a file that can be replaced", str(error), "path") from None
         return self
@@ -69,8 +99,41 @@ class FileSink(_Sink):
     def options(self) -> FileSinkSettings:
         """The same as the files room wants it."""
         return FileSinkSettings(
-            path=self.path, format=self.format, mode=self.mode, owner=self.owner, group=self.group, fields=self.fields
+            path=self.path,
+            format=self.format,
+            mode=self.mode,
+            owner=self.owner,
+            group=self.group,
+            fields=self.fields,
+            machine=self.machine or "",
+            login=self.login or "",
+            registry=self.registry or "",
+            template=self._template,
+            in_place=self.in_place,
         )
+
+
+def _read_template(file: Path) -> Template:
+    """The template in a file, which is held to the same as the configuration: it says what consumers get (G07)."""
+    # Few configurations have one, and Jinja2 takes its time.
+    from rotator.files.language import TemplateError  # noqa: PLC0415
+    from rotator.files.template import LARGEST_TEMPLATE, Template  # noqa: PLC0415
+
+    try:
+        content, unsafe = read_configuration(file, LARGEST_TEMPLATE, "write it, or name the file that holds it")
+        if unsafe is None:
+            return Template(content.decode(), str(file))
+        found, cure = str(unsafe), unsafe.cure
+    except UnsafeFileError as error:
+        found, cure = str(error), error.cure
+    except UnicodeDecodeError:
+        found, cure = "it holds bytes that are no UTF-8", "write it as text"
+    except TemplateError as error:
+        found, cure = " ".join(error.found.split()), " ".join(error.cure.split())
+        if looks_random(found):
+            found, cure = "it holds a word (not shown) in the place of a name", "write names that are known"
+    # Not raised above: what was found there may carry along what the file holds.
+    raise refuse(f"a template that can be used; this one: {found}", cure, "template_file")
 
 
 Sink = Annotated[VaultSink | FileSink, Discriminator("type"), Choice(("vault", "file"), (), "type")]

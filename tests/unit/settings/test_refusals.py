@@ -71,9 +71,9 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     "a-login-of-a-later-version": (
         'method = "approle"', 'method = "kubernetes"', "vault.auth.method", 5, "kubernetes is not in this version",
     ),
-    "a-format-of-a-later-version": (
-        'path = "/run/rotator/billing.token"', 'path = "/run/rotator/billing.token"\nformat = "template"',
-        "credentials.billing.sinks[1].format", 26, "template is not in this version",
+    "no-such-format": (
+        'path = "/run/rotator/billing.token"', 'path = "/run/rotator/billing.token"\nformat = "templates"',
+        "credentials.billing.sinks[1].format", 26, "did you mean template?",
     ),
     "a-client-authentication-of-a-later-version": (
         "[defaults]", '[providers.b]\ntoken_url = "https://b"\nclient_auth = "private_key_jwt"\n[defaults]',
