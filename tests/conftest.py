@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from rotator.demo.bao import BaoServer
 from tests.support.oidc import OidcProvider
+from tests.support.second_server import SecondServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -96,6 +97,13 @@ def oidc_provider() -> Iterator[OidcProvider]:
     """The authorization server of all tests that do not stop it; register clients of your own."""
     with OidcProvider() as provider:
         yield provider
+
+
+@pytest.fixture(scope="session")
+def second_server() -> Iterator[SecondServer]:
+    """A quite different authorization server; likewise."""
+    with SecondServer() as server:
+        yield server
 
 
 @pytest.fixture
