@@ -18,7 +18,8 @@ from rotator.engine.gated import GatedEndpoint
 from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
-from rotator.oauth.endpoint import HttpTokenEndpoint, Provider
+from rotator.oauth.endpoint import HttpTokenEndpoint
+from rotator.oauth.provider import Provider
 from rotator.settings import asked, translate
 from rotator.settings.problems import ConfigError, Problem
 from rotator.vault.session import VaultSession

@@ -161,6 +161,14 @@ class Code(Enum):
         "Check token_url, and try the same request with curl.",
     )
 
+    DISCOVERY_INVALID = (
+        "discovery_invalid",
+        False,
+        "The issuer's metadata cannot be used: it is not there, names another issuer, lacks an endpoint, or has one on "
+        "a host that is not allowed.",
+        "Compare issuer with the document at its .well-known address, or set token_url and the other URLs here.",
+    )
+
     # The token endpoint: RFC 6749 section 5.2 and RFC 8707 section 2
     INVALID_CLIENT = (
         "invalid_client",
@@ -256,6 +264,12 @@ class Code(Enum):
         False,
         "The answer's token_type is missing or is not Bearer, and a client must not use such a token.",
         "Ask the provider for tokens of type Bearer; assume_bearer = true accepts an answer without token_type.",
+    )
+    TOKEN_BOUND = (
+        "token_bound",
+        False,
+        "The token is bound to a key or a certificate, and whoever holds it alone cannot use it.",
+        "Have the provider hand out tokens that are not bound (RFC 8705, RFC 9449): consumers have no key to show.",
     )
     LIFETIME_MISSING = (
         "lifetime_missing",

@@ -82,7 +82,7 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
     """
     if answer.status != OK:
         raise refusal(answer.status, _error_fields(answer), answer.where, answer.wait)
-    fields = _object(answer)
+    fields = json_object(answer)
     # null says nothing, as in expires_in and scope: servers that write out every member of a class had no error then.
     if fields.get("error") is not None:
         if "access_token" in fields:
@@ -90,6 +90,7 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
         raise refusal(answer.status, fields, answer.where, answer.wait)
     token = _access_token(fields, answer.where)
     _check_type(fields, expected, answer.where)
+    _refuse_bound(token, answer.where)
     return Grant(
         access_token=Secret(token),
         issued=issued,
@@ -100,13 +101,13 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
 
 def _error_fields(answer: Answer) -> dict[str, object] | None:
     try:
-        return _object(answer)
+        return json_object(answer)
     except RotationError:
         return None
 
 
-def _object(answer: Answer) -> dict[str, object]:
-    """The body as a JSON object in UTF-8 (RFC 8259), each key once, every number a float.
+def json_object(answer: Answer) -> dict[str, object]:
+    """The body of an answer as a JSON object in UTF-8 (RFC 8259), each key once, every number a float.
 
     int() raises at thousands of digits; float() makes infinity of what no float can hold, which is no lifetime.
     Content-Type is not asked: servers leave it out or mislabel good answers, and no label makes a page or a form JSON.
@@ -167,6 +168,15 @@ def _check_type(fields: dict[str, object], expected: Expectations, where: str) -
         raise RotationError(Code.TOKEN_TYPE_UNSUPPORTED, f"{where} answered {found}")
 
 
+def _refuse_bound(token: str, where: str) -> None:
+    """Refuse a token that says itself that it is of use with a key only (RFC 7800 section 3.1)."""
+    confirmation = (jwt_claims(token) or {}).get("cnf")
+    if isinstance(confirmation, dict) and confirmation:
+        known = {"x5t#S256": "a certificate", "jkt": "a key (DPoP)"}
+        kinds = [words for name, words in known.items() if name in confirmation] or ["a key"]
+        raise RotationError(Code.TOKEN_BOUND, f"{where} answered with a token that is bound to {kinds[0]}")
+
+
 def _lifetime(fields: dict[str, object], token: str, expected: Expectations, where: str) -> float:
     said = _seconds(fields["expires_in"], where) if fields.get("expires_in") is not None else None
     known = [seconds for seconds in (said, jwt_lifetime(token)) if seconds is not None]
@@ -188,20 +198,26 @@ def _seconds(value: object, where: str) -> float:
     return float(math.floor(number))
 
 
+def jwt_claims(token: str) -> dict[str, object] | None:
+    """The claims of a JSON Web Token as it says them, its signature not looked at; None for what is none."""
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004  RFC 7515 section 3.1
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
 def jwt_lifetime(token: str) -> float | None:
     """The lifetime that a JSON Web Token tells, exp less iat (RFC 7519 section 4.1), seconds; None when it tells none.
 
     The signature is not looked at: the token is not trusted for anything here, its lifetime can only be shortened.
     Both claims come from the provider's clock, so that its difference from ours does not matter.
     """
-    parts = token.split(".")
-    if len(parts) != 3:  # noqa: PLR2004  RFC 7515 section 3.1
-        return None
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), parse_int=float)
-        ends, begins = claims["exp"], claims["iat"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
+    claims = jwt_claims(token) or {}
+    ends, begins = claims.get("exp"), claims.get("iat")
     if not isinstance(ends, float) or not isinstance(begins, float):
         return None
     span = ends - begins

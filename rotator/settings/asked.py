@@ -103,10 +103,15 @@ def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpe
     return CredentialSpec(
         name=name,
         provider=credential.provider,
-        identity=(("token_url", provider.token_url), *asked.identity()),
+        identity=(_place(provider), *asked.identity()),
         renew_at=credential.renew_at,
         recheck_interval=credential.recheck_interval,
     )
+
+
+def _place(provider: Provider) -> tuple[str, str]:
+    """What tells one authorization server from another."""
+    return ("token_url", provider.token_url) if provider.token_url else ("issuer", provider.issuer or "")
 
 
 def _own(credential: Credential, provider: Provider, key: str) -> Any:

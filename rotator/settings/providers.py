@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rotator.oauth.assertions import ALGORITHMS
 from rotator.oauth.client_auth import CLIENT_AUTHENTICATION
@@ -84,7 +84,20 @@ class Asked(Section):
 class Provider(Asked):
     """An authorization server."""
 
-    token_url: UrlText = Field(description="Token endpoint. From here only, never from Vault.")
+    token_url: UrlText | None = Field(
+        None, description="Token endpoint. From here or from the issuer's metadata, never from Vault."
+    )
+    issuer: UrlText | None = Field(
+        None, description="Issuer identifier, whose metadata names the endpoints that are left out (RFC 8414)."
+    )
+    authorization_url: UrlText | None = Field(None, description="Authorization endpoint, for `rotator login`.")
+    device_authorization_url: UrlText | None = Field(None, description="Device authorization endpoint (RFC 8628).")
+    introspection_url: UrlText | None = Field(None, description="Introspection endpoint (RFC 7662).")
+    revocation_url: UrlText | None = Field(None, description="Revocation endpoint (RFC 7009).")
+    jwks_url: UrlText | None = Field(None, description="Where its public keys are (RFC 7517).")
+    allowed_hosts: tuple[PlainText, ...] = Field(
+        (), description="Further hosts on which the issuer's metadata may name endpoints."
+    )
     rate_limit: Rate = Field(
         "20/s", validate_default=True, description="Token requests, all credentials of this provider together."
     )
@@ -102,3 +115,9 @@ class Provider(Asked):
     )
     assume_bearer: bool = Field(False, description="Accept answers without token_type.")
     accept_narrower_scope: bool = Field(False, description="Publish tokens whose scope is less than asked for.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Provider:
+        if self.token_url is None and self.issuer is None:
+            raise refuse("token_url or issuer", 'token_url = "https://…", or issuer = "https://…"', "token_url")
+        return self

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rotator.settings.crosscheck import Finding
     from rotator.settings.environment import Origins
 
-_TAGS = frozenset({"token", "approle", "vault", "file"})
+_TAGS = frozenset({*METHODS, "vault", "file"})
 """What pydantic puts into a location for the member of a union."""
 
 _LATER = {"discover": "[discover.NAME] is not in this version; write a table [credentials.NAME] for each"}
@@ -31,13 +31,18 @@ _UNKNOWN = dict.fromkeys(
 
 _MISSING = {
     "vault": "add a table [vault] with address, and a table [vault.auth]",
-    "auth": 'add a table [vault.auth] with method = "approle" or method = "token"',
+    "auth": 'add a table [vault.auth] with method = "approle", or another of the logins',
     "address": 'add address = "https://HOST:8200", or set VAULT_ADDR',
     "provider": "add provider = the NAME of a table [providers.NAME]",
-    "token_url": 'add token_url = "https://…"',
     "source": 'add source = { type = "vault", path = "MOUNT/KEY" }',
     "sinks": 'add a sink: sinks = [{ type = "vault", path = "MOUNT/KEY" }]',
     "secret_id_file": 'add secret_id_file = "secret-id", a file of mode 0600',
+    "role": 'add role = "…", the name of the role at the mount',
+    "cert_file": 'add cert_file = "client.pem", the certificate that is shown to Vault',
+    "key_file": 'add key_file = "client.key", its private key, in a file of mode 0600',
+    "jwt_file": 'add jwt_file = "jwt", a file of mode 0600 that somebody keeps fresh',
+    "username": 'add username = "…"',
+    "password_file": 'add password_file = "password", a file of mode 0600',
     "path": 'add path = "…"',
 }
 

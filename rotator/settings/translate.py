@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.engine.gate import Limits
-from rotator.oauth.endpoint import ProviderSettings
+from rotator.oauth import discovery
+from rotator.oauth.provider import ProviderSettings
 from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
 from rotator.settings.http import UNIX, Http
@@ -103,13 +104,26 @@ def _given(name: Path | None) -> Path:
 def provider(section: Provider) -> ProviderSettings:
     """How an authorization server is reached."""
     return ProviderSettings(
-        token_url=section.token_url,
+        token_url=section.token_url or "",
+        issuer=section.issuer or "",
+        endpoints={name: url for name, url in _endpoints(section).items() if url is not None},
+        allowed_hosts=section.allowed_hosts,
         timeout=section.timeout,
         connect_timeout=min(3.0, section.timeout),
         ca_file=section.ca_file,
         connections=section.max_in_flight,
         allowed_networks=_networks(section.allowed_networks),
     )
+
+
+def _endpoints(section: Provider) -> dict[str, str | None]:
+    return {
+        discovery.AUTHORIZATION: section.authorization_url,
+        discovery.DEVICE_AUTHORIZATION: section.device_authorization_url,
+        discovery.INTROSPECTION: section.introspection_url,
+        discovery.REVOCATION: section.revocation_url,
+        discovery.KEYS: section.jwks_url,
+    }
 
 
 def limits(section: Provider) -> Limits:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from rotator.wire.faults import system_reason
 
@@ -27,6 +27,20 @@ class UnusableCAFileError(Exception):
 
 class UnusableCertificateError(Exception):
     """A client certificate or its key cannot be used; the text says which file and why, and holds nothing of it."""
+
+
+class Certificate(Protocol):
+    """What we prove ourselves with on a TLS connection."""
+
+    def stamp(self) -> object:
+        """Changes when it does."""
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let connections of this context show it to servers that ask for one.
+
+        Raises:
+            UnusableCertificateError: It cannot be used.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class Trust:
         certificate: What is shown to servers that ask for it; None for nothing.
     """
 
-    def __init__(self, ca_file: Path | None, certificate: ClientCertificate | None = None) -> None:
+    def __init__(self, ca_file: Path | None, certificate: Certificate | None = None) -> None:
         self._ca_file = ca_file
         self._certificate = certificate
         self._seen: tuple[Stamp, object] | None = None

@@ -13,8 +13,9 @@ from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.oauth.answer import Expectations
 from rotator.oauth.client_auth import ClientAuthSettings
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
 from rotator.oauth.grants import GrantParameters
+from rotator.oauth.provider import Provider, ProviderSettings
 from tests.support.requests import client
 
 if TYPE_CHECKING:

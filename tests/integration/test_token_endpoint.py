@@ -16,7 +16,8 @@ from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.observation import Surroundings
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
-from rotator.oauth.endpoint import LARGEST_ANSWER, EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
+from rotator.oauth.provider import LARGEST_ANSWER, Provider, ProviderSettings
 from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
 from tests.support.hostile_provider import (
     CLIENT,

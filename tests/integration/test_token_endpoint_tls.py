@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
+from rotator.oauth.provider import Provider, ProviderSettings
 from tests.support.certificates import self_signed
 from tests.support.hostile_provider import CLIENT, GOOD, answering, hostile, mint, response
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.oauth.endpoint import LARGEST_ANSWER
+from rotator.oauth.provider import LARGEST_ANSWER
 from tests.reliability.figures import Figure
 from tests.support.asker import Asker
 from tests.support.hostile_provider import GOOD, answering, dripping, hostile, response

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from rotator.core.model import ClientCredentials, Secret
 from rotator.engine.clock import SystemClock
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
+from rotator.oauth.provider import Provider, ProviderSettings
 from rotator.wire.resolver import system_lookup
 
 if TYPE_CHECKING:

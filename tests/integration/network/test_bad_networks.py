@@ -19,7 +19,8 @@ from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate, Limits
 from rotator.engine.gated import GatedEndpoint
 from rotator.engine.schedule import Schedule
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
+from rotator.oauth.provider import Provider, ProviderSettings
 from rotator.testing import MemorySink, MemorySource, RecordingJournal
 from tests.support.fault_proxy import CLEAR, DROP, RESET, Fault, FaultProxy, port_of
 from tests.support.hostile_provider import GOOD, asking, hostile, read_request, response

@@ -17,8 +17,9 @@ from rotator.core.observation import Surroundings
 from rotator.core.policy import Reason
 from rotator.core.rotation import Rotation
 from rotator.oauth.answer import Expectations
-from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint, Provider, ProviderSettings
+from rotator.oauth.endpoint import EndpointSettings, HttpTokenEndpoint
 from rotator.oauth.grants import GrantParameters
+from rotator.oauth.provider import Provider, ProviderSettings
 from rotator.testing import FakeClock, MemorySink, MemorySource, RecordingJournal
 from tests.support.hostile_provider import answering, dripping, hostile, read_request, reset, response
 
