@@ -6,8 +6,28 @@ from datetime import UTC, datetime
 
 from rotator.core.model import BearerToken, Moment, Secret, TokenRecord, fingerprint
 from rotator.files.formats import FORMATS, Layout
+from rotator.files.template import Template
 
 EXAMPLE = Secret("an-example-that-opens-nothing")
+
+WRITTEN = """\
+api: https://api.example.com
+token: {{ access_token | tojson }}
+until: {{ expires_at }}
+"""
+LAYOUT = Layout(
+    "billing",
+    machine="git.example.com",
+    login="oauth2",
+    registry="registry.example.com",
+    template=Template(WRITTEN, "billing.j2"),
+)
+ENDINGS = {0: "No line end.", 1: "One line, with a line end."}
+BESIDE = {
+    "netrc": '`machine = "git.example.com"` and `login = "oauth2"` stand beside it in the sink.',
+    "dockerconfigjson": '`registry = "registry.example.com"` and `login = "oauth2"` stand beside it in the sink.',
+    "template": f"`template_file` names a file with\n\n```text\n{WRITTEN.rstrip()}\n```",
+}
 
 MEANINGS = {
     "access_token": "the bearer token",
@@ -52,8 +72,8 @@ def page() -> str:
     rows = [f"| `{name}` | `{value}` | {MEANINGS[name]} |" for name, value in record.fields().items()]
     parts = [INTRODUCTION, "\n".join(["| field | for example | meaning |", "|---|---|---|", *rows]), KV]
     for name, row in FORMATS.items():
-        content = row.render(record, Layout("billing")).decode()
-        ending = "One line, with a line end." if content.endswith("\n") else "No line end."
+        content = row.render(record, LAYOUT).decode()
+        ending = " ".join(filter(None, (ENDINGS.get(content.count("\n")), BESIDE.get(name))))
         parts.append(f'### format = "{name}"\n\n```text\n{content.rstrip()}\n```\n\n{ending}')
     return "\n\n".join(parts) + "\n"
 
