@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rotator.core.errors import Code, RotationError
@@ -44,7 +44,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +166,10 @@ def _conflict(told: str, causes: list[Document]) -> RotationError:
     if not held:
         return StaleError(Code.SINK_CONFLICT, f"{told}: somebody else wrote at the same moment")
     managers = sorted({_manager(_text(cause.get("message"))) for cause in held})
-    fields = sorted({field for cause in held if (field := _field(_text(cause.get("field"))))})
+    paths = sorted({path for cause in held if (path := _plain(_text(cause.get("field"))))})
     return RotationError(
         Code.SINK_CONFLICT,
-        f"{told}: {', '.join(fields) or 'a field'} was last set by {', '.join(managers)}, and rotator takes nothing "
+        f"{told}: {', '.join(paths) or 'a field'} was last set by {', '.join(managers)}, and rotator takes nothing "
         "away from others. Let that one give it up, or delete the Secret and let rotator make it anew",
     )
 
@@ -179,7 +179,7 @@ def _manager(message: str) -> str:
     return f"the field manager {match[1]}" if match else "another field manager"
 
 
-def _field(path: str) -> str:
+def _plain(path: str) -> str:
     """A path in an object, as far as it is plain: `.data.access_token`."""
     return path if re.fullmatch(r"\.[A-Za-z0-9._/-]{1,160}", path) else ""
 

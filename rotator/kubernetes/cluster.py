@@ -71,13 +71,16 @@ class Cluster:
         settings: Where it is and how it is entered.
         clock: Time.
         lookup: What finds the addresses of its host.
+
+    Attributes:
+        host: Host and port, for names and messages.
     """
 
     def __init__(self, settings: ClusterSettings, clock: Clock, lookup: Lookup = system_lookup) -> None:
         self.settings = settings
         url = URL(settings.api_server)
         self.host = f"{url.host}:{url.port}"
-        self._clock = clock
+        self.clock = clock
         self._token = TokenFile(settings.token_file)
         self._trust = Trust(settings.ca_file)
         self._reach = Reach.of([url.host])
@@ -118,7 +121,7 @@ class Cluster:
     async def _ask(
         self, asked: Asked, method: str, path: str, query: Mapping[str, str], document: Document | None = None
     ) -> Document:
-        pause = self._quiet_until - self._clock.now().elapsed
+        pause = self._quiet_until - self.clock.now().elapsed
         if pause > 0:
             raise RotationError(
                 Code.KUBERNETES_THROTTLED,
@@ -130,7 +133,7 @@ class Cluster:
         if answer.status == UNAUTHORIZED and (renewed := self._token.again()) != token:
             answer = await self._send(asked, method, path, query, document, renewed)
         if answer.status == TOO_MANY_REQUESTS:
-            self._quiet_until = self._clock.now().elapsed + retry_after(answer)
+            self._quiet_until = self.clock.now().elapsed + retry_after(answer)
         return read(asked, answer)
 
     async def _send(
@@ -212,6 +215,31 @@ class Cluster:
             whence=whence(error),
         )
         return RotationError(code, f"{request}: {told}")
+
+
+class Clusters:
+    """One `Cluster` for all sinks with the same `ClusterSettings`, made when the first one wants it.
+
+    Args:
+        clock: Time.
+        lookup: What finds the addresses of hosts.
+    """
+
+    def __init__(self, clock: Clock, lookup: Lookup = system_lookup) -> None:
+        self._clock = clock
+        self._lookup = lookup
+        self._made: dict[ClusterSettings, Cluster] = {}
+
+    def cluster(self, settings: ClusterSettings) -> Cluster:
+        """The one with these settings. One that nobody uses any more has no connections after a few seconds."""
+        if settings not in self._made:
+            self._made[settings] = Cluster(settings, self._clock, self._lookup)
+        return self._made[settings]
+
+    async def close(self) -> None:
+        """Close every connection of every one."""
+        for cluster in self._made.values():
+            await cluster.close()
 
 
 _WORDS: Mapping[Fault, tuple[Code, str]] = {

@@ -19,7 +19,6 @@ from rotator.kubernetes.answers import AbsentError, Asked, StaleError, malformed
 from rotator.kubernetes.secret import resource_version
 
 if TYPE_CHECKING:
-    from rotator.core.ports import Clock
     from rotator.kubernetes.answers import Document
     from rotator.kubernetes.cluster import Cluster
     from rotator.kubernetes.secret import Layout
@@ -56,17 +55,15 @@ class SecretSink:
     Args:
         cluster: How the API server is asked.
         layout: What the Secret looks like.
-        clock: Time.
         place: Names the API server in the sink's name where it is not the one of rotator's own cluster.
     """
 
     kind = "kubernetes"
 
-    def __init__(self, cluster: Cluster, layout: Layout, clock: Clock, place: str = "") -> None:
+    def __init__(self, cluster: Cluster, layout: Layout, place: str = "") -> None:
         self.name = f"kubernetes:{f'{place}/' if place else ''}{layout.namespace}/{layout.name}"
         self._cluster = cluster
         self._layout = layout
-        self._clock = clock
         self._path = f"/api/v1/namespaces/{layout.namespace}/secrets/{layout.name}"
         self._known: _Known | None = None
 
@@ -169,5 +166,5 @@ class SecretSink:
         )
 
     def _sample(self) -> TokenRecord:
-        token, now = Secret("rotator-check"), self._clock.now().wall.replace(microsecond=0)
+        token, now = Secret("rotator-check"), self._cluster.clock.now().wall.replace(microsecond=0)
         return TokenRecord(token, now, now + timedelta(seconds=60), 60, "", fingerprint(token), "check")

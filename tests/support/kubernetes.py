@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import itertools
 import json
@@ -24,6 +25,9 @@ USERS = [ADMIN, *(f"user-{number}" for number in range(400))]
 """Who the server knows; `token_of` gives their bearer tokens. Only the administrator may do anything at first."""
 
 NUMBERS = itertools.count()
+EFFECTIVE = 10.0
+"""Seconds after which a new role counts at the latest."""
+
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 
@@ -107,7 +111,18 @@ class Administrator:
         await self.ask("POST", f"{where}/roles", {"metadata": {"name": user}, "rules": [rule]})
         binding = {"metadata": {"name": user}, "roleRef": ref, "subjects": [subject]}
         await self.ask("POST", f"{where}/rolebindings", binding)
+        async with asyncio.timeout(EFFECTIVE):
+            while not await self._is_let_in(user, namespace, name):
+                await asyncio.sleep(0.02)  # the server learns of new roles by watching its own store
         return user
+
+    async def _is_let_in(self, user: str, namespace: str, name: str) -> bool:
+        """Whether a user may get a Secret, there or not."""
+        try:
+            await self.ask("GET", path_of(namespace, name), user=user)
+        except ApiRefusedError as refusal:
+            return refusal.status != 403
+        return True
 
     async def get(self, namespace: str, name: str) -> Object:
         return await self.ask("GET", path_of(namespace, name))

@@ -82,7 +82,7 @@ class Place:
 
     def sink(self, cluster: Cluster | None = None, credential: str = "billing", **layout: Any) -> SecretSink:
         made = cluster or self.cluster()
-        return SecretSink(made, Layout(self.namespace, self.name, credential, **layout), self.clock)
+        return SecretSink(made, Layout(self.namespace, self.name, credential, **layout))
 
     async def secret(self) -> Any:
         return await self.admin.get(self.namespace, self.name)
