@@ -216,6 +216,26 @@ class Code(Enum):
         "Check resource and audience.",
     )
 
+    # Grants that a person has to start
+    LOGIN_MISSING = (
+        "login_missing",
+        False,
+        "The grant has to be started by a person who signs in, and nobody has yet.",
+        "Run `rotator login NAME`; the running rotator goes on within seconds.",
+    )
+    LOGIN_ENDED = (
+        "login_ended",
+        False,
+        "The refresh token is not accepted any more: it has expired, was revoked, or was used by somebody else.",
+        "Sign in anew with `rotator login NAME`; the running rotator goes on within seconds.",
+    )
+    GRANT_CLAIMED = (
+        "grant_claimed",
+        True,
+        "Another rotator uses the refresh token at this moment; used twice, it would be revoked.",
+        "Nothing, if the other one is meant to be there: this one takes over what it gets.",
+    )
+
     # Answers that are not published
     ANSWER_TRUNCATED = (
         "answer_truncated",

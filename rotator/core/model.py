@@ -105,12 +105,15 @@ class Grant:
         issued: Read before the request was sent, so that no delay is taken for life.
         lifetime: Seconds, more than 0: the smallest of what the answer, the token itself and the configuration say.
         scope: As granted; as asked for when the answer does not say (RFC 6749 section 5.1).
+        refresh_in: Seconds after which the provider would see a new one asked for; less than `lifetime`, None when it
+            did not say.
     """
 
     access_token: Secret
     issued: Moment
     lifetime: float
     scope: str
+    refresh_in: float | None = None
 
 
 def fingerprint(access_token: Secret) -> str:
@@ -129,6 +132,7 @@ class BearerToken:
         scope: As granted.
         inputs: Digest of what it was minted from; see `CredentialSpec.inputs`.
         fingerprint: See `fingerprint`.
+        refresh_in: See `Grant`. Records do not carry it: a token that was found in a sink goes without.
     """
 
     access_token: Secret
@@ -137,6 +141,7 @@ class BearerToken:
     scope: str
     inputs: str
     fingerprint: str
+    refresh_in: float | None = None
 
     @property
     def expires(self) -> float:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code
+from rotator.core.model import EARLIEST_RENEWAL
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 
 if TYPE_CHECKING:
@@ -184,9 +185,19 @@ def renewal(spec: CredentialSpec, seen: Observation, best: BearerToken) -> float
 
 
 def renewal_due(spec: CredentialSpec, token: BearerToken) -> float:
-    """When a token's successor is due: at `renew_at` of its life or, by its share of the spread, a little earlier."""
+    """When a token's successor is due: at its share of the life or, by its share of the spread, a little earlier."""
     early = SPREAD * spread(spec.name, token.fingerprint)
-    return token.issued.elapsed + token.lifetime * (spec.renewal_share - early)
+    return token.issued.elapsed + token.lifetime * (renewal_share(spec, token) - early)
+
+
+def renewal_share(spec: CredentialSpec, token: BearerToken) -> float:
+    """The share of a token's life after which its successor is wanted: `renew_at`, or sooner where the provider hints.
+
+    A hint pulls it forward to half of the life at most, as `renew_at` itself does, and never puts it off.
+    """
+    if token.refresh_in is None:
+        return spec.renewal_share
+    return min(spec.renewal_share, max(EARLIEST_RENEWAL, token.refresh_in / token.lifetime))
 
 
 def spread(*parts: str) -> float:

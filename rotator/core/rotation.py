@@ -151,7 +151,7 @@ class Rotation:
         for token in policy.tokens(self.seen):
             if token.fingerprint == read.fingerprint:
                 issued = replace(read.issued, elapsed=token.issued.elapsed)
-                return replace(read, issued=issued, lifetime=token.lifetime)
+                return replace(read, issued=issued, lifetime=token.lifetime, refresh_in=token.refresh_in)
         return read
 
     async def _read_source(self) -> ClientCredentials | RotationError:
@@ -241,6 +241,7 @@ class Rotation:
             scope=grant.scope,
             inputs=self.seen.inputs or "",
             fingerprint=fingerprint(grant.access_token),
+            refresh_in=grant.refresh_in,
         )
         known = {token.fingerprint: token for token in policy.tokens(self.seen)}.get(minted.fingerprint)
         if known is None:

@@ -91,11 +91,13 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
     token = _access_token(fields, answer.where)
     _check_type(fields, expected, answer.where)
     _refuse_bound(token, answer.where)
+    lifetime = _lifetime(fields, token, expected, answer.where)
     return Grant(
         access_token=Secret(token),
         issued=issued,
-        lifetime=_lifetime(fields, token, expected, answer.where),
+        lifetime=lifetime,
         scope=_scope(fields, token, expected, answer.where),
+        refresh_in=_refresh_in(fields, lifetime),
     )
 
 
@@ -190,12 +192,27 @@ def _lifetime(fields: dict[str, object], token: str, expected: Expectations, whe
 
 
 def _seconds(value: object, where: str) -> float:
-    """expires_in as seconds: a number, or the digits of one; some servers send a string."""
-    readable = isinstance(value, float) or (isinstance(value, str) and _DIGITS.fullmatch(value))
-    number = float(value) if readable else None  # type: ignore[arg-type]  # a number or its digits, checked above
-    if number is None or not math.isfinite(number) or math.floor(number) <= 0:
+    """expires_in as seconds."""
+    number = _whole(value)
+    if number is None:
         raise RotationError(Code.LIFETIME_INVALID, f"{where} answered with an expires_in that is no positive number")
-    return float(math.floor(number))
+    return number
+
+
+def _whole(value: object) -> float | None:
+    """A number of seconds, 1 or more, cut to whole ones: a number, or the digits of one; some servers send a string."""
+    readable = isinstance(value, float) or (isinstance(value, str) and _DIGITS.fullmatch(value))
+    number = float(value) if readable else math.nan  # type: ignore[arg-type]  # a number or its digits, checked above
+    return float(math.floor(number)) if 1 <= number < math.inf else None
+
+
+def _refresh_in(fields: dict[str, object], lifetime: float) -> float | None:
+    """When the provider would see a new token asked for, as Microsoft's answers tell it; no RFC knows of it.
+
+    It is a hint: one that cannot be meant is passed over, for the token is good all the same.
+    """
+    seconds = _whole(fields.get("refresh_in"))
+    return seconds if seconds is not None and seconds < lifetime else None
 
 
 def jwt_claims(token: str) -> dict[str, object] | None:
