@@ -251,7 +251,7 @@ _WORDS: Mapping[Fault, tuple[Code, str]] = {
     Fault.NO_SUCH_HOST: (Code.KUBERNETES_UNAVAILABLE, "api_server has a host name that does not resolve"),
     Fault.NO_CONNECTION: (Code.KUBERNETES_UNAVAILABLE, "no connection: {system}"),
     Fault.TRUNCATED: (Code.KUBERNETES_UNAVAILABLE, "the connection broke before the answer was complete"),
-    Fault.BROKEN: (Code.KUBERNETES_UNAVAILABLE, "the connection broke before an answer came, twice"),
+    Fault.BROKEN: (Code.KUBERNETES_UNAVAILABLE, "the connection broke before an answer came, and the next one as well"),
     Fault.NOT_HTTP: (Code.KUBERNETES_MALFORMED, "answered with something that is not proper HTTP"),
     Fault.UNFORESEEN: (Code.INTERNAL, "{whence}"),
 }

@@ -112,8 +112,8 @@ class Administrator:
         binding = {"metadata": {"name": user}, "roleRef": ref, "subjects": [subject]}
         await self.ask("POST", f"{where}/rolebindings", binding)
         async with asyncio.timeout(EFFECTIVE):
-            while not await self._is_let_in(user, namespace, name):
-                await asyncio.sleep(0.02)  # the server learns of new roles by watching its own store
+            while not await self._is_let_in(user, namespace, name):  # noqa: ASYNC110  what is waited for is its server
+                await asyncio.sleep(0.02)  # it learns of new roles by watching its own store
         return user
 
     async def _is_let_in(self, user: str, namespace: str, name: str) -> bool:
