@@ -114,6 +114,26 @@ class Grant:
     lifetime: float
     scope: str
     refresh_in: float | None = None
+    refresh_token: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person agreed to by signing in, as it is kept between two refreshes (RFC 6749 section 6).
+
+    Attributes:
+        refresh_token: The newest one.
+        login: Names the sign-in that all began with; another one is another grant.
+        signed_in_at: When that was; aware, UTC.
+        claimed_by: The process that is using the refresh token; empty when none is.
+        version: Of what is stored, for check-and-set; 0 for nothing.
+    """
+
+    refresh_token: Secret
+    login: str
+    signed_in_at: datetime
+    claimed_by: str = ""
+    version: int = 0
 
 
 def fingerprint(access_token: Secret) -> str:

@@ -313,7 +313,14 @@ def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan) -> float:
     often = min(PARKED_LOOK, look_interval(spec))
     interval = often if plan.reason is Reason.PARKED else look_interval(spec)
     retries = [retry_due(spec, failure, 0.0) for failure in unseen(seen)]
+    if plan.reason is Reason.BACKING_OFF and is_claimed(seen):
+        retries.append(plan.at)
     return min([seen.looked_at + interval, *retries])
+
+
+def is_claimed(seen: Observation) -> bool:
+    """Whether another rotator was getting the token when this one wanted to: what it got will be in the sinks."""
+    return seen.failure is not None and seen.failure.code is Code.GRANT_CLAIMED
 
 
 def look_interval(spec: CredentialSpec) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from rotator.core.model import ClientCredentials, Grant, Moment, TokenRecord
+    from rotator.core.model import ClientCredentials, Consent, Grant, Moment, TokenRecord
 
 
 class Clock(Protocol):
@@ -98,6 +98,29 @@ class Signer(Protocol):
 
         Raises:
             RotationError: SECRET_MALFORMED, VAULT_*.
+        """
+
+
+class ConsentStore(Protocol):
+    """Where the refresh token of one credential is kept. Only check-and-set keeps two processes from using it twice."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+
+    async def read(self) -> Consent | None:
+        """What is stored now; None for nothing.
+
+        Raises:
+            RotationError: SINK_FOREIGN when something else is stored there; VAULT_* when it could not be looked at.
+        """
+
+    async def write(self, consent: Consent) -> Consent:
+        """Replace what is stored if it still has `consent.version`; what is stored then, with its version.
+
+        Raises:
+            RotationError: GRANT_CLAIMED when it has another version by now: nothing has been written. VAULT_* when it
+                is not known whether it has.
         """
 
 

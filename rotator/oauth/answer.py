@@ -26,6 +26,7 @@ LONGEST_TOKEN = 64 * 1024
 
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _DIGITS = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,65536}")
 _SCOPE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{0,16384}")
 """RFC 6749 section 3.3. Longer ones would not fit beside the token where it is delivered."""
 
@@ -40,6 +41,7 @@ class Expectations:
         max_lifetime: Seconds; longer ones are cut.
         assume_bearer: Whether an answer without token_type is accepted.
         accept_narrower_scope: Whether a grant of less than was asked for is accepted.
+        refresh_token: Whether the grant goes on by a refresh token; else one that comes along is not kept (P36).
     """
 
     scope: str = ""
@@ -47,6 +49,7 @@ class Expectations:
     max_lifetime: float = 86400.0
     assume_bearer: bool = False
     accept_narrower_scope: bool = False
+    refresh_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
         issued=issued,
         lifetime=lifetime,
         scope=_scope(fields, token, expected, answer.where),
+        refresh_token=_refresh_token(fields, answer.where) if expected.refresh_token else None,
         refresh_in=_refresh_in(fields, lifetime),
     )
 
@@ -168,6 +172,18 @@ def _check_type(fields: dict[str, object], expected: Expectations, where: str) -
     if not isinstance(kind, str) or kind.lower() != "bearer":
         found = "without token_type" if kind is None else "with a token_type other than Bearer"
         raise RotationError(Code.TOKEN_TYPE_UNSUPPORTED, f"{where} answered {found}")
+
+
+def _refresh_token(fields: dict[str, object], where: str) -> Secret | None:
+    """The refresh token that came along (RFC 6749 appendix A.17); None for none: the one before stays good."""
+    said = fields.get("refresh_token")
+    if said is None:
+        return None
+    if not isinstance(said, str) or not _PRINTABLE.fullmatch(said):
+        raise RotationError(
+            Code.TOKEN_INVALID, f"{where} answered with a refresh_token that is no text of printable ASCII characters"
+        )
+    return Secret(said)
 
 
 def _refuse_bound(token: str, where: str) -> None:

@@ -128,7 +128,8 @@ class Consented:
         if stored is not None and stored.version != claimed.version:
             return RotationError(Code.GRANT_CLAIMED, f"there is a newer refresh token at {self._store.place}")
         return RotationError(
-            Code.LOGIN_ENDED, f"{refused.detail}; the sign-in for {self._name} was at {claimed.signed_in_at:%Y-%m-%d %H:%M} UTC"
+            Code.LOGIN_ENDED,
+            f"{refused.detail}; the sign-in for {self._name} was at {claimed.signed_in_at:%Y-%m-%d %H:%M} UTC",
         )
 
 

@@ -58,6 +58,7 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
             max_lifetime=provider.max_lifetime,
             assume_bearer=provider.assume_bearer,
             accept_narrower_scope=provider.accept_narrower_scope,
+            refresh_token=GRANTS[credential.grant].rotates,
         ),
     )
 
