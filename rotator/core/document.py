@@ -49,6 +49,11 @@ class Wanted:
         ours = (CLIENT_ID, *((self.proof,) if self.proof else ()), *self.further)
         return tuple(self.names.get(name, name) for name in dict.fromkeys(ours))
 
+    def sought(self) -> tuple[str, ...]:
+        """The document's names of all that is looked for in it: what it must hold, and what it may hold beside."""
+        also = (*((self.proof + PREVIOUS,) if self.proof else ()), EXPIRES_AT)
+        return (*self.fields(), *(self.names.get(name, name) for name in also))
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -58,7 +58,7 @@ def opened(path: Path, fs: FileSystem) -> Iterator[Directory]:
     with ExitStack() as kept:
         with translated(f"opening the directory {path}"):
             fd = _walk(path, fs, kept)
-            _refuse_if_open_to_others(fs.fstat(fd), path)
+            refuse_if_open_to_others(fs.fstat(fd), path)
         yield Directory(fd, path, fs)
 
 
@@ -114,7 +114,12 @@ def _refuse_if_strange(info: os.stat_result, links: int, name: str, path: Path) 
         )
 
 
-def _refuse_if_open_to_others(info: os.stat_result, path: Path) -> None:
+def refuse_if_open_to_others(info: os.stat_result, path: Path) -> None:
+    """See that nobody else can change what is in a directory.
+
+    Raises:
+        RotationError: FILE_UNSAFE.
+    """
     if info.st_uid not in trusted_owners():
         raise RotationError(
             Code.FILE_UNSAFE,
