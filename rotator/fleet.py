@@ -18,6 +18,7 @@ from rotator.engine.gated import GatedEndpoint
 from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
+from rotator.kubernetes.cluster import Clusters
 from rotator.oauth.endpoint import HttpTokenEndpoint
 from rotator.oauth.provider import Provider
 from rotator.settings import asked, translate
@@ -113,6 +114,7 @@ class Fleet:
         self._environ = environ
         self._forget = forget
         self._stores: dict[str, _Store] = {}
+        self._clusters = Clusters(clock)
         self.servers: dict[str, Server] = {}
 
     @property
@@ -177,6 +179,7 @@ class Fleet:
             await server.provider.close()
         for store in self._stores.values():
             await store.close()
+        await self._clusters.close()
 
     async def _try_files(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
         problems = []
@@ -233,7 +236,7 @@ class Fleet:
         running = self.members.get(name)
         if running is not None and running.made_from == made_from:
             return running
-        site = kinds.Site(name, credential, server.section, sessions, state)
+        site = kinds.Site(name, credential, server.section, sessions, state, self._clusters)
         sinks = tuple(kinds.sink(section, site) for section in credential.sinks)
         endpoint = GatedEndpoint(
             HttpTokenEndpoint(server.provider, kinds.endpoint(site), self._clock),

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rotator.files.sink import FileSink
-from rotator.settings import asked, sinks, sources, translate
+from rotator.kubernetes.secret import Layout
+from rotator.kubernetes.sink import SecretSink
+from rotator.settings import asked, kubernetes, sinks, sources, translate
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from rotator.core.ports import Sink, Source
     from rotator.files.state import StateDirectory
+    from rotator.kubernetes.cluster import Clusters
     from rotator.oauth.endpoint import EndpointSettings
     from rotator.settings.model import Credential
     from rotator.settings.providers import Provider
@@ -31,6 +34,7 @@ class Site:
         provider: The section of its authorization server.
         vaults: The sessions, by name; empty for [vault].
         state: Where what files cannot carry is kept.
+        clusters: How Kubernetes is asked.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Site:
     provider: Provider
     vaults: Mapping[str, VaultSession]
     state: StateDirectory
+    clusters: Clusters
 
     def vault(self, name: str | None) -> VaultSession:
         """The session of a Vault that a section names."""
@@ -57,10 +62,19 @@ def _file_sink(section: sinks.FileSink, site: Site) -> Sink:
     return FileSink(translate.file_sink(section), site.name, site.state)
 
 
+def _kubernetes_sink(section: kubernetes.KubernetesSink, site: Site) -> Sink:
+    layout = Layout(str(section.namespace), section.name, site.name, section.keys, section.labels)
+    return SecretSink(site.clusters.cluster(section.cluster()), layout, section.place)
+
+
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {sources.VaultSource: _kv_source}
 """How client credentials are read, by the section that says where they are."""
 
-SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {sinks.VaultSink: _kv_sink, sinks.FileSink: _file_sink}
+SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {
+    sinks.VaultSink: _kv_sink,
+    sinks.FileSink: _file_sink,
+    kubernetes.KubernetesSink: _kubernetes_sink,
+}
 """How a token is delivered, by the section that says where."""
 
 

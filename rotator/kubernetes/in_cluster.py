@@ -16,12 +16,21 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts the service account's token, the cluster's CA, and the name of the pod's namespace."""
 
 
-def api_server(environ: Mapping[str, str]) -> str | None:
-    """https://HOST:PORT of the API server; None outside a cluster."""
+def found(environ: Mapping[str, str], directory: Path = SERVICE_ACCOUNT) -> dict[str, str]:
+    """`api_server`, `token_file`, `ca_file` and, where its file is mounted, `namespace`; nothing outside a cluster."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
-    if not host or not port.isdecimal():
-        return None
-    return f"https://{_bracketed(host)}:{port}"
+    if not host:
+        return {}
+    own = {
+        "api_server": f"https://{_bracketed(host)}:{port}",
+        "token_file": str(directory / "token"),
+        "ca_file": str(directory / "ca.crt"),
+    }
+    try:
+        namespace = (directory / "namespace").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return own
+    return {**own, "namespace": namespace}
 
 
 def _bracketed(host: str) -> str:
@@ -30,11 +39,3 @@ def _bracketed(host: str) -> str:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host  # noqa: PLR2004  IPv6
     except ValueError:
         return host
-
-
-def namespace(directory: Path = SERVICE_ACCOUNT) -> str | None:
-    """The namespace of the pod; None outside a cluster, and where the token is not mounted."""
-    try:
-        return (directory / "namespace").read_text(encoding="ascii").strip() or None
-    except (OSError, ValueError):
-        return None

@@ -55,13 +55,13 @@ class SecretSink:
     Args:
         cluster: How the API server is asked.
         layout: What the Secret looks like.
-        place: Names the API server in the sink's name where it is not the one of rotator's own cluster.
+        place: What its name says after `kubernetes:`; `NAMESPACE/NAME` when left out.
     """
 
     kind = "kubernetes"
 
     def __init__(self, cluster: Cluster, layout: Layout, place: str = "") -> None:
-        self.name = f"kubernetes:{f'{place}/' if place else ''}{layout.namespace}/{layout.name}"
+        self.name = f"kubernetes:{place or f'{layout.namespace}/{layout.name}'}"
         self._cluster = cluster
         self._layout = layout
         self._path = f"/api/v1/namespaces/{layout.namespace}/secrets/{layout.name}"

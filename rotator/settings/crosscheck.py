@@ -191,11 +191,14 @@ def _sinks(credentials: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, 
     for name, credential in credentials.items():
         sinks = credential.get("sinks")
         for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
-            yield ("credentials", name, "sinks", index, "path"), mapping_of(sink)
+            key = "name" if mapping_of(sink).get("type") == "kubernetes" else "path"
+            yield ("credentials", name, "sinks", index, key), mapping_of(sink)
 
 
 def _place(table: Mapping[str, Any]) -> tuple[str, str, str] | None:
     kind, path, vault = table.get("type"), table.get("path"), table.get("vault", "")
+    if kind == "kubernetes":
+        return kind, str(table.get("api_server", "")), f"{table.get('namespace', '')}/{table.get('name', '')}"
     if not isinstance(kind, str) or not isinstance(path, str):
         return None
     return kind, str(vault), posixpath.normpath(path) if kind == "file" else path.strip("/")

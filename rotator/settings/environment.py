@@ -10,6 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from rotator.settings.kubernetes import in_pod
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,7 +58,7 @@ def overlay(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str
         if variable and isinstance(vault, dict) and key not in vault:
             table = {**table, "vault": {**vault, key: environ[variable]}}
             origins["vault", key] = variable
-    return table, origins
+    return in_pod(table, environ), origins
 
 
 def _is_other(variable: str) -> bool:

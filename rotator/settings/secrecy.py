@@ -17,11 +17,11 @@ LONGEST_SHOWN = 60
 
 _NAMES_A_SECRET = re.compile(
     r"(?:^|[_.-])(?:client[_-]?secret\w*|secrets?|secret[_-]?id|tokens?|passw(?:or)?d|passphrase|api[_-]?key"
-    r"|private[_-]?key|assertion|authorization|signature|sig)$",
+    r"|private[_-]?key|jwt|assertion|authorization|signature|sig)$",
     re.IGNORECASE,
 )
 _NEAR_A_SECRET = re.compile(
-    r"secret|passw|passphrase|api[_-]?key|private|assertion|authorization|role[_-]?id"
+    r"secret|passw|passphrase|api[_-]?key|private|jwt|assertion|authorization|role[_-]?id"
     r"|(?:^|[_.-])tokens?(?:[_-](?:file|env))?$",
     re.IGNORECASE,
 )
@@ -34,6 +34,8 @@ _LITERAL_CURES = {
     "client_secret": "write it to Vault, `bao kv put PATH client_id=… client_secret=…`, and name PATH in source",
     "secret_id": 'put it into a file of mode 0600 and name that: secret_id_file = "secret-id"',
     "token": 'put it into a file of mode 0600 and name that: token_file = "vault-token"',
+    "password": 'put it into a file of mode 0600 and name that: password_file = "password"',
+    "jwt": 'put it into a file of mode 0600 and name that: jwt_file = "jwt"',
 }
 
 
@@ -56,12 +58,12 @@ def literal_cure(key: str) -> str:
 def literals(table: Mapping[str, Any], at: Path = ()) -> Iterator[Path]:
     """Where secrets stand in the configuration itself.
 
-    Tables named `fields` map names to names: `client_secret` there is the name of a field.
+    Tables named `fields` and `keys` map names to names: `client_secret` there is the name of a field.
     """
     for key, value in table.items():
         here = (*at, key)
         if isinstance(value, dict):
-            if key != "fields":
+            if key not in {"fields", "keys"}:
                 yield from literals(value, here)
         elif smells(key):
             yield here

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, model_va
 
 from rotator.files.formats import FORMATS, RECORD_FIELDS
 from rotator.files.options import OWNERS_WRITE, WORDS, FileSinkSettings, UnfitKeyError
+from rotator.settings.kubernetes import KubernetesSink
 from rotator.settings.places import AbsolutePath, ModeBits, VaultPathText
 from rotator.settings.secrecy import looks_random
 from rotator.settings.secret_files import UnsafeFileError, read_configuration
@@ -136,5 +137,7 @@ def _read_template(file: Path) -> Template:
     raise refuse(f"a template that can be used; this one: {found}", cure, "template_file")
 
 
-Sink = Annotated[VaultSink | FileSink, Discriminator("type"), Choice(("vault", "file"), (), "type")]
+Sink = Annotated[
+    VaultSink | FileSink | KubernetesSink, Discriminator("type"), Choice(("vault", "file", "kubernetes"), (), "type")
+]
 Sinks = Annotated[tuple[Sink, ...], Field(min_length=1)]
