@@ -197,6 +197,7 @@ class MemoryEndpoint:
         lifetime: Seconds that tokens live.
         accepts: The secrets that are accepted; None accepts every one.
         repeat: Whether the token handed out last is handed out again.
+        refresh_in: Seconds after which it hints that a new one may be asked for; None for no hint.
         requests: When each request came, and with which client id.
     """
 
@@ -205,6 +206,7 @@ class MemoryEndpoint:
         self.lifetime = lifetime
         self.accepts = accepts
         self.repeat = False
+        self.refresh_in: float | None = None
         self.latency = 0.0
         self.requests: list[tuple[float, str]] = []
         self._clock = clock
@@ -222,7 +224,8 @@ class MemoryEndpoint:
             raise RotationError(Code.INVALID_CLIENT, "the secret is wrong")
         if not self.repeat:
             self._serial += 1
-        return Grant(Secret(f"{client_id}.token.{self._serial}"), issued, self.lifetime, "openid admin")
+        token = Secret(f"{client_id}.token.{self._serial}")
+        return Grant(token, issued, self.lifetime, "openid admin", self.refresh_in)
 
 
 class MemorySink:

@@ -154,7 +154,7 @@ class Rotation:
         for token in policy.tokens(self.seen):
             if token.fingerprint == read.fingerprint:
                 issued = replace(read.issued, elapsed=token.issued.elapsed)
-                return replace(read, issued=issued, lifetime=token.lifetime, refresh_in=token.refresh_in)
+                return replace(read, issued=issued, lifetime=token.lifetime)
         return read
 
     async def _read_source(self) -> ClientCredentials | RotationError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core import policy
-from rotator.core.model import rfc3339
+from rotator.core.model import EARLIEST_RENEWAL, rfc3339
 from rotator.operate import durations
 
 if TYPE_CHECKING:
@@ -66,10 +66,15 @@ def _renewal(spec: CredentialSpec, seen: Observation, best: BearerToken, now: Mo
     how = f"renew_at = {spec.renew_at:g}"
     how += f", but never less than {spec.renewal_share:g} of a life" if spec.lead_is_clamped else ""
     yield Step("share of the lifetime", how, f"{spec.renewal_share:g}")
+    share = policy.renewal_share(spec, best)
+    if best.refresh_in is not None:
+        hint = f"the provider hints at {best.refresh_in:g} s of {life:g} s"
+        how = f"{hint}: taken from {EARLIEST_RENEWAL:g} on, and never above the share"
+        yield Step("refresh_in", how, f"{share:g}")
     early = policy.SPREAD * policy.spread(spec.name, best.fingerprint)
     yield Step("spread", f"up to {policy.SPREAD:g}, by a hash of name and fingerprint", f"{early:.4f}")
     due = policy.renewal_due(spec, best)
-    yield Step("renewal due", f"issued + {life:g} s * ({spec.renewal_share:g} - {early:.4f})", _when(due, now))
+    yield Step("renewal due", f"issued + {life:g} s * ({share:g} - {early:.4f})", _when(due, now))
     yield Step(
         "left at renewal",
         "expires - renewal due: an outage that begins then may last so long",

@@ -6,6 +6,7 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator.core import policy
 from rotator.core.observation import NEVER
 from rotator.operate.durations import span
 from rotator.operate.page.findings import urgency
@@ -168,7 +169,7 @@ def row(one: CredentialStatus, status: Status, history: History) -> Row:
         mint=_trouble(one.trouble, now),
         sinks=tuple(_sink(sink, now) for sink in one.sinks),
         timeline=timeline(one, history.lives(one.name), status.started.elapsed, now),
-        renew_at=one.spec.renewal_share,
+        renew_at=one.spec.renewal_share if one.token is None else policy.renewal_share(one.spec, one.token),
         recheck=span(one.spec.recheck_interval),
     )
 

@@ -43,6 +43,41 @@ async def test_a_renewal_is_told_as_a_mint_and_its_deliveries_and_nothing_else(d
     assert desk.events == ["token.minted", "token.delivered", "token.delivered"] * 2
 
 
+def hinting() -> Desk:
+    """A provider that hints at half of the life, and a credential that would wait for nine tenths of it."""
+    desk = Desk(spec=replace(Desk().spec, renew_at=0.9))
+    desk.endpoint.refresh_in = 300.0
+    return desk
+
+
+async def test_a_token_is_renewed_when_the_provider_hints_although_its_sinks_were_looked_at_since() -> None:
+    desk = hinting()
+    await desk.run()
+    for _ in range(3):
+        await desk.run(after=60)
+    assert len(desk.endpoint.requests) == 1
+    await desk.run(after=120)
+    assert len(desk.endpoint.requests) == 2
+
+
+async def test_the_hint_outlasts_a_step_of_the_wall_clock_c01() -> None:
+    desk = hinting()
+    await desk.run()
+    desk.clock.step(3600)
+    desk.rotation.clock_was_set()
+    await desk.run(after=300)
+    assert len(desk.endpoint.requests) == 2
+
+
+async def test_a_token_that_was_found_in_a_sink_goes_by_renew_at_for_records_carry_no_hint_r02() -> None:
+    desk = hinting()
+    await desk.run()
+    desk.restart()
+    await desk.run(after=300)
+    await desk.run(after=60)
+    assert len(desk.endpoint.requests) == 1
+
+
 async def test_what_was_asked_for_once_is_done_once(desk: Desk) -> None:
     await desk.run()
     desk.rotation.force()

@@ -21,9 +21,11 @@ OPEN = Surroundings()
 NOW = 1000.0
 
 
-def token(*, age: float = 0.0, life: float = 600.0, inputs: str = "in-1", mark: str = "aaaa") -> BearerToken:
+def token(
+    *, age: float = 0.0, life: float = 600.0, inputs: str = "in-1", mark: str = "aaaa", refresh_in: float | None = None
+) -> BearerToken:
     issued = Moment(EPOCH - timedelta(seconds=age), NOW - age)
-    return BearerToken(Secret(f"t-{mark}"), issued, life, "openid", inputs, mark)
+    return BearerToken(Secret(f"t-{mark}"), issued, life, "openid", inputs, mark, refresh_in)
 
 
 def holding(*tokens: BearerToken | None, **fields: object) -> Observation:
@@ -189,6 +191,48 @@ def test_the_default_renewal_lies_between_four_tenths_and_half_of_the_life(name:
 def test_a_lead_of_more_than_half_the_life_is_clamped(renew_at: float, share: float) -> None:
     due = policy.renewal_due(replace(SPEC, renew_at=renew_at), token()) - NOW
     assert 600 * (share - 0.1) <= due <= 600 * share
+
+
+HINTED: dict[str, tuple[float, float | None, float]] = {
+    "no hint leaves renew_at": (0.8, None, 0.8),
+    "a hint pulls the renewal forward": (0.8, 360.0, 0.6),
+    "a hint at half is the earliest": (0.8, 300.0, 0.5),
+    "a hint before half counts as half": (0.8, 60.0, 0.5),
+    "a hint after renew_at puts nothing off": (0.8, 540.0, 0.8),
+    "a hint changes nothing at the default": (0.5, 480.0, 0.5),
+    "a hint does not undo the clamp": (0.2, 480.0, 0.5),
+}
+
+
+@pytest.mark.parametrize("case", HINTED)
+def test_the_share_of_the_life_is_renew_at_or_sooner_where_the_provider_hints(case: str) -> None:
+    renew_at, refresh_in, share = HINTED[case]
+    spec, held = replace(SPEC, renew_at=renew_at), token(refresh_in=refresh_in)
+    assert policy.renewal_share(spec, held) == pytest.approx(share)
+    early = 600 * share - (policy.renewal_due(spec, held) - NOW)
+    assert early == pytest.approx(600 * policy.SPREAD * policy.spread(SPEC.name, held.fingerprint))
+
+
+@given(
+    renew_at=st.floats(0.01, 0.99),
+    life=st.floats(2, 2_592_000),
+    share=st.floats(0.001, 0.999),
+    mark=st.text(min_size=1, max_size=12),
+)
+def test_a_hint_renews_never_later_than_without_it_and_never_earlier_than_renewing_at_half(
+    renew_at: float, life: float, share: float, mark: str
+) -> None:
+    spec, plain = replace(SPEC, renew_at=renew_at), token(life=life, mark=mark)
+    hinted = replace(plain, refresh_in=life * share)
+    earliest = policy.renewal_due(replace(spec, renew_at=0.5), plain)
+    assert earliest <= policy.renewal_due(spec, hinted) <= policy.renewal_due(spec, plain)
+
+
+def test_hinted_renewals_of_many_credentials_are_spread_as_all_others_h06() -> None:
+    held, renew_at = token(refresh_in=300), 0.9
+    dues = [policy.renewal_due(replace(SPEC, name=f"c{i}", renew_at=renew_at), held) - NOW for i in range(1000)]
+    tenths = [sum(240 + 6 * k <= due < 246 + 6 * k for due in dues) for k in range(10)]
+    assert min(tenths) > 60
 
 
 def test_renewals_of_many_credentials_are_spread_evenly_h06() -> None:

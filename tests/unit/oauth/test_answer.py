@@ -74,6 +74,33 @@ def test_the_lifetime_is_the_least_that_is_known(case: str) -> None:
     assert read(body, **expected).lifetime == lifetime
 
 
+HINTS: dict[str, tuple[dict[str, Any], dict[str, Any], float | None]] = {
+    "as Microsoft sends it": ({"refresh_in": 300}, {}, 300),
+    "a text of digits": ({"refresh_in": "300"}, {}, 300),
+    "cut to whole seconds": ({"refresh_in": 300.9}, {}, 300),
+    "the last second before the end": ({"refresh_in": 599}, {}, 599),
+    "one second": ({"refresh_in": 1}, {}, 1),
+    "none": ({}, {}, None),
+    "null": ({"refresh_in": None}, {}, None),
+    "the whole life": ({"refresh_in": 600}, {}, None),
+    "more than the life": ({"refresh_in": 601}, {}, None),
+    "more than the life that max_lifetime leaves": ({"refresh_in": 300}, {"max_lifetime": 300.0}, None),
+    "zero": ({"refresh_in": 0}, {}, None),
+    "less than a second": ({"refresh_in": 0.9}, {}, None),
+    "negative": ({"refresh_in": -300}, {}, None),
+    "a boolean": ({"refresh_in": True}, {}, None),
+    "a word": ({"refresh_in": "soon"}, {}, None),
+    "a list": ({"refresh_in": [300]}, {}, None),
+    "too large for a float": ({"refresh_in": 10**400}, {}, None),
+}
+
+
+@pytest.mark.parametrize("case", HINTS)
+def test_a_hint_at_the_renewal_is_taken_or_passed_over_and_never_refused(case: str) -> None:
+    changed, expected, refresh_in = HINTS[case]
+    assert read({**GOOD, **changed}, **expected).refresh_in == refresh_in
+
+
 ODD_TOKENS = {
     "no JWT": "opaque",
     "two parts": "e30.e30",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DOWN = RotationError(Code.PROVIDER_UNREACHABLE, "nobody there")
 SEALED = RotationError(Code.VAULT_UNAVAILABLE, "sealed")
 CLAMPED = CredentialSpec("billing", "thx", (), renew_at=0.2)
+LATE = CredentialSpec("billing", "thx", (), renew_at=0.9)
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 
@@ -85,6 +86,12 @@ async def just_minted(desk: Desk) -> None:
     await desk.run()
 
 
+async def a_hint_of_the_provider(desk: Desk) -> None:
+    desk.endpoint.refresh_in = 350.0
+    await desk.run()
+    desk.clock.advance(60)
+
+
 STORIES: dict[str, tuple[Callable[[Desk], Awaitable[None]], CredentialSpec | None, Surroundings]] = {
     "fresh": (fresh, None, OPEN),
     "just minted": (just_minted, None, OPEN),
@@ -99,6 +106,7 @@ STORIES: dict[str, tuple[Callable[[Desk], Awaitable[None]], CredentialSpec | Non
     "an expired token": (expired, None, OPEN),
     "another secret": (another_secret, None, OPEN),
     "a server that repeats its token": (a_server_that_repeats_its_token, None, OPEN),
+    "a hint of the provider": (a_hint_of_the_provider, LATE, OPEN),
 }
 
 
@@ -139,7 +147,9 @@ async def test_what_is_told_before_leads_to_it(story: str) -> None:
     assert max([now, *dates]) == pytest.approx(max(now, plan.at), abs=1)
 
 
-@pytest.mark.parametrize("story", ["fresh", "a lead that is clamped", "backing off", "throttled"])
+@pytest.mark.parametrize(
+    "story", ["fresh", "a lead that is clamped", "backing off", "throttled", "a hint of the provider"]
+)
 async def test_the_renewal_can_be_reckoned_from_its_figures(story: str) -> None:
     desk, _, found = await told(story)
     match = re.fullmatch(rf"issued \+ {NUMBER} s \* \({NUMBER} - {NUMBER}\)", found["renewal due"].how)
@@ -150,7 +160,7 @@ async def test_the_renewal_can_be_reckoned_from_its_figures(story: str) -> None:
     assert best is not None
     assert reckoned == pytest.approx(policy.renewal_due(desk.spec, best), abs=1.1)
     assert found["spread"].value == f"{early:.4f}"
-    assert found["share of the lifetime"].value == f"{share:g}"
+    assert found["refresh_in" if "refresh_in" in found else "share of the lifetime"].value == f"{share:g}"
 
 
 async def test_a_lead_that_is_clamped_is_told_with_both_figures() -> None:
@@ -158,6 +168,14 @@ async def test_a_lead_that_is_clamped_is_told_with_both_figures() -> None:
     assert found["share of the lifetime"] == Step(
         "share of the lifetime", "renew_at = 0.2, but never less than 0.5 of a life", "0.5"
     )
+
+
+async def test_a_hint_is_told_with_what_it_comes_to() -> None:
+    _, _, found = await told("a hint of the provider")
+    how = "the provider hints at 350 s of 600 s: taken from 0.5 on, and never above the share"
+    assert found["refresh_in"] == Step("refresh_in", how, "0.583333")
+    assert found["share of the lifetime"].value == "0.9"
+    assert "refresh_in" not in (await told("fresh"))[2]
 
 
 async def test_a_backoff_is_told_with_the_figures_of_its_ceiling() -> None:
