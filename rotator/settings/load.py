@@ -15,15 +15,18 @@ from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
 from rotator.settings.report import Report
 from rotator.settings.types import mapping_of
+from rotator.vault.logins.kubernetes import SERVICE_ACCOUNT_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rotator.settings.problems import Problem
 
-NO_SECRETS = frozenset({"ca_file", "cert_file"})
-"""Keys of a login that name files which everybody may read."""
+READERS = {"cert_file": secret_files.read_certificate, "key_file": secret_files.read_key}
+"""How the files of a login are read that hold something else than a secret of one line, by their keys."""
 
+USUAL_FILES = {"kubernetes": {"jwt_file": str(SERVICE_ACCOUNT_TOKEN)}}
+"""What stands for keys that a login leaves out, by its method."""
 
 _YES = frozenset({"true", "t", "yes", "y", "on", "1"})
 """As pydantic reads a boolean that the environment writes as text."""
@@ -78,17 +81,21 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
 
 def _secret_files(table: Mapping[str, Any], file: Path, environ: Mapping[str, str]) -> dict[Path, Path]:
     """Where the secret files are, by the names that the configuration gives them."""
-    named = (_at(table, place) for place in _references(table))
-    names = [Path(name) for name in named if isinstance(name, str) and "\0" not in name]
+    names = [Path(name) for _, name in _references(table) if "\0" not in name]
     return {name: secret_files.find(name, file.absolute().parent, environ) for name in names}
 
 
-def _references(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Where the configuration names files with secrets, whether it does or not."""
+def _references(table: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where the configuration names files with secrets, and the names."""
     for login in _logins(table):
-        keys = mapping_of(_at(table, login))
-        yield from ((*login, key) for key in keys if key.endswith("_file") and key not in NO_SECRETS)
-    yield "http", "token_file"
+        auth = mapping_of(_at(table, login))
+        keys = {**USUAL_FILES.get(str(auth.get("method")), {}), **auth}
+        yield from (
+            ((*login, key), name) for key, name in keys.items() if key.endswith("_file") and isinstance(name, str)
+        )
+    bearer = _at(table, ("http", "token_file"))
+    if isinstance(bearer, str):
+        yield ("http", "token_file"), bearer
 
 
 def _logins(table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -108,11 +115,10 @@ def _at(table: Mapping[str, Any], place: Sequence[str]) -> object:
 def _unusable(table: Mapping[str, Any], files: Mapping[Path, Path], environ: Mapping[str, str]) -> Iterator[Finding]:
     """The references to secrets that lead to none, or to one that is not safe."""
     shared = str(mapping_of(table.get("security")).get("allow_shared_secret_files")).lower() in _YES
-    for place in _references(table):
-        named = _at(table, place)
-        if isinstance(named, str) and Path(named) in files:
+    for place, named in _references(table):
+        if Path(named) in files:
             try:
-                secret_files.read_secret(files[Path(named)], shared=shared)
+                READERS.get(place[-1], secret_files.read_secret)(files[Path(named)], shared=shared)
             except secret_files.UnsafeFileError as error:
                 wanted = "a file that holds the secret and is closed to others"
                 yield Finding(place, str(error), wanted, error.cure)

@@ -10,6 +10,7 @@ from rotator.settings import locate, secrecy
 from rotator.settings.model import schema
 from rotator.settings.problems import Problem, dotted
 from rotator.settings.types import REFUSED, mapping_of
+from rotator.settings.vault import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

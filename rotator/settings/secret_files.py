@@ -67,12 +67,19 @@ def read_key(path: Path, *, shared: bool) -> Secret:
     return Secret(_read_closed(path, shared=shared))
 
 
+def read_certificate(path: Path, *, shared: bool) -> Secret:
+    """The certificate in a file, in PEM, which everybody may read. See `read_key`."""
+    del shared
+    content, _ = _read(path, LARGEST_SECRET, "put the certificate there, or name the file that holds it", hidden=True)
+    return Secret(content.decode(errors="replace"))
+
+
 def _read_closed(path: Path, *, shared: bool) -> str:
     """The text in a file that is closed to others, without the line end after it."""
     content, status = _read(path, LARGEST_SECRET, "put the secret there, or name the file that holds it", hidden=True)
     if status.st_mode & (_OTHERS_WRITE if shared else _OTHERS):
         what = "change" if status.st_mode & _OTHERS_WRITE else "get at"
-        raise UnsafeFileError(f"{path} has mode {_mode(status)}: others can {what} it", f"chmod o= {_quoted(path)}")
+        raise UnsafeFileError(f"{path} has mode {_mode(status)}: others can {what} it", _cure(path, status))
     try:
         text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
@@ -140,6 +147,24 @@ def _refuse_strange(path: Path, status: os.stat_result, most: int) -> None:
 
 def _mode(status: os.stat_result) -> str:
     return f"{stat.S_IMODE(status.st_mode):04o}"
+
+
+def _cure(path: Path, status: os.stat_result) -> str:
+    """How to close a file to others. What a kubelet has put there cannot be changed in place, nor need it be."""
+    if _is_projected(path) and not status.st_mode & _OTHERS_WRITE:
+        return (
+            "set fsGroup, or runAsUser, in the pod's securityContext, and the kubelet closes it; "
+            "or set allow_shared_secret_files = true in [security]"
+        )
+    return f"chmod o= {_quoted(path)}"
+
+
+def _is_projected(path: Path) -> bool:
+    """Whether the file is in a volume of Kubernetes: those lead through a link ..data to what is current."""
+    try:
+        return path.readlink().parts[0] == "..data"
+    except OSError:
+        return False
 
 
 def _quoted(path: Path) -> str:

@@ -9,21 +9,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import Code, RotationError
-from rotator.core.model import Secret
 from rotator.engine.gate import Limits
 from rotator.oauth import discovery
 from rotator.oauth.provider import ProviderSettings
 from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
 from rotator.settings.http import UNIX, Http
-from rotator.settings.secret_files import UnsafeFileError, read_secret
-from rotator.settings.vault import AppRoleAuth
-from rotator.vault.inputs import SecretFile, fetch
-from rotator.vault.logins.approle import AppRoleLogin
-from rotator.vault.logins.token import TokenLogin
+from rotator.settings.logins import Secrets, login
+from rotator.vault.inputs import fetch
 from rotator.vault.session import VaultSettings
-from rotator.vault.wrapping import WrappedSecretId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +27,6 @@ if TYPE_CHECKING:
     from rotator.settings.model import Settings
     from rotator.settings.providers import Provider
     from rotator.settings.sinks import FileSink
-    from rotator.settings.vault import Vault
-    from rotator.vault.auth import Login
     from rotator.wire.addresses import Network
 
 
@@ -49,7 +41,7 @@ def vault(loaded: Loaded, environ: Mapping[str, str], name: str = "") -> VaultSe
     section = loaded.settings.vaults[name] if name else loaded.settings.vault
     return VaultSettings(
         address=section.address,
-        auth=_login(loaded, environ, section),
+        auth=login(section.auth, Secrets(loaded, environ)),
         namespace=section.namespace,
         ca_file=section.ca_file,
         timeout=section.timeout,
@@ -60,45 +52,6 @@ def vault(loaded: Loaded, environ: Mapping[str, str], name: str = "") -> VaultSe
 
 def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
     return None if texts is None else tuple(map(ip_network, texts))
-
-
-def _login(loaded: Loaded, environ: Mapping[str, str], section: Vault) -> Login:
-    auth = section.auth
-    if isinstance(auth, AppRoleAuth):
-        role_id = Secret(auth.role_id) if auth.role_id is not None else _file(loaded, _given(auth.role_id_file))
-        file = _file(loaded, auth.secret_id_file)
-        return AppRoleLogin(role_id, WrappedSecretId(file) if auth.secret_id_wrapped else file, auth.mount)
-    if auth.token_file is not None:
-        return TokenLogin(_file(loaded, auth.token_file))
-    name = str(auth.token_env)
-
-    def from_environment() -> Secret:
-        value = environ.get(name, "")
-        if not value:
-            raise RotationError(Code.VAULT_LOGIN_REFUSED, f"the environment variable {name} holds no Vault token")
-        return Secret(value)
-
-    return TokenLogin(from_environment)
-
-
-def _file(loaded: Loaded, name: Path) -> SecretFile:
-    """A secret file, held to the same at every login as at the start (G07)."""
-    shared = loaded.settings.security.allow_shared_secret_files
-
-    def read(path: Path) -> Secret:
-        try:
-            return Secret(read_secret(path, shared=shared).reveal().strip())
-        except UnsafeFileError as error:
-            why = f"{error}; {error.cure}"
-        raise RotationError(Code.VAULT_LOGIN_REFUSED, why)
-
-    return SecretFile(loaded.secret_files[name], read)
-
-
-def _given(name: Path | None) -> Path:
-    if name is None:
-        raise TypeError("the model has seen to it that one of the two is given")
-    return name
 
 
 def provider(section: Provider) -> ProviderSettings:
@@ -146,7 +99,7 @@ def http(loaded: Loaded, environ: Mapping[str, str]) -> HttpSettings:
     section = loaded.settings.http
     bearer = None
     if section.token_file is not None:
-        bearer = partial(fetch, _file(loaded, section.token_file), "http.token_file")
+        bearer = partial(fetch, Secrets(loaded, environ).file(section.token_file), "http.token_file")
     return replace(place(section, state_dir(loaded.settings, environ)), bearer=bearer)
 
 

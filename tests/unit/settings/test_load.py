@@ -258,7 +258,6 @@ def test_a_parameter_that_has_a_place_of_its_own_is_refused(place: Place) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ('method = "approle"', 'method = "kubernetes"', "vault.auth.method"),
         ('provider = "thx"', 'provider = "thx"\ngrant = "refresh_token"', "credentials.billing.grant"),
         ("[providers.thx]", '[providers.thx]\nclient_auth = "private_key_jwt"', "providers.thx.client_auth"),
     ],

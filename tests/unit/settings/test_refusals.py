@@ -68,8 +68,8 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     "a-provider-that-is-not-there": (
         'provider = "thx"', 'provider = "thy"', "credentials.billing.provider", 16, "did you mean thx?",
     ),
-    "a-login-of-a-later-version": (
-        'method = "approle"', 'method = "kubernetes"', "vault.auth.method", 5, "kubernetes is not in this version",
+    "a-login-that-is-misspelt": (
+        'method = "approle"', 'method = "kubernets"', "vault.auth.method", 5, "did you mean kubernetes?",
     ),
     "no-such-format": (
         'path = "/run/rotator/billing.token"', 'path = "/run/rotator/billing.token"\nformat = "templates"',
@@ -86,7 +86,7 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     "discovery-of-a-later-version": (
         "[defaults]", '[discover.apps]\nprovider = "thx"\n[defaults]', "discover", 12, "not in this version",
     ),
-    "no-such-login": ('method = "approle"', 'method = "magic"', "vault.auth.method", 5, "token or approle"),
+    "no-such-login": ('method = "approle"', 'method = "magic"', "vault.auth.method", 5, "cert or userpass"),
     "no-such-kind-of-sink": (
         'type = "file"', 'type = "fax"', "credentials.billing.sinks[1].type", 24, "vault or file",
     ),
