@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.browser.signing_in import approve, sign_in
 from tests.support.oidc import Options
+from tests.support.second_server import SecondOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.browser.chromium import Chromium
     from tests.support.oidc import OidcProvider
+    from tests.support.second_server import SecondServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -79,6 +81,19 @@ async def test_a_person_comes_back_from_the_consent_page_to_a_port_of_the_moment
     }  # fmt: skip
     async with aiohttp.ClientSession() as session, session.post(oidc_provider.token_url, data=form) as answer:
         assert (answer.status, "refresh_token" in await answer.json()) == (200, True)
+
+
+async def test_a_person_finds_the_way_on_another_servers_pages(browser: Chromium, second_server: SecondServer) -> None:
+    client = second_server.register(scope="openid user", options=SecondOptions("authorization_code"))
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+    came: list[MultiMapping[str]] = []
+    async with loopback(came) as redirect:
+        query = {
+            "client_id": client.client_id, "response_type": "code", "redirect_uri": redirect, "scope": "openid user",
+            "state": "of-this-test", "code_challenge": challenge, "code_challenge_method": "S256",
+        }  # fmt: skip
+        await sign_in(browser, f"{second_server.authorization_url}?{urlencode(query)}")
+    assert [(back["state"], "code" in back) for back in came] == [("of-this-test", True)]
 
 
 @pytest.mark.parametrize(("consents", "error"), [(True, None), (False, "access_denied")])
