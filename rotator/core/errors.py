@@ -48,7 +48,7 @@ class Code(Enum):
         "vault_login_refused",
         False,
         "Vault refused the login itself.",
-        "Put a valid token, role id or secret id into the file that vault.auth names; no restart is needed.",
+        "Put what is valid into the file that vault.auth names, or mend the role in Vault; no restart is needed.",
     )
     VAULT_WRAP_SPENT = (
         "vault_wrap_spent",
@@ -109,6 +109,12 @@ class Code(Enum):
         False,
         "The document with the client credentials lacks a field, or holds one that cannot be used.",
         "Store client_id and client_secret as non-empty strings, or name your fields in source.fields.",
+    )
+    SIGNING_KEY_UNUSABLE = (
+        "signing_key_unusable",
+        False,
+        "The key of Vault's transit engine that signs assertions is missing, or makes other signatures than asked for.",
+        "Make a key of the right type, or set assertion.algorithm to what the key signs with; the message says which.",
     )
 
     # The token endpoint: transport

@@ -28,6 +28,11 @@ KNOWN = (
     ("no chain matching all constraints", "the role does not take this certificate"),
     ("invalid certificate or no client certificate", "no role takes this certificate, or there is no such role"),
     ("failed to verify client's certificate", "the certificate has expired, is not valid yet, or was revoked"),
+    # The transit engine.
+    ("signing key not found", "there is no such key"),
+    ("does not support signing", "a key of its type signs nothing"),
+    ("requested version for signing", "the key has no such version, or it may sign no more"),
+    ("key derivation", "the key is a derived one, which wants a context with each request"),
     # Everything else.
     ("to versioned data", "the mount is being set up"),
     ("lease is not renewable", "the token cannot be renewed"),
@@ -50,5 +55,12 @@ PASSING = frozenset({"to versioned data", "fetching keys"})
 """What passes by itself, whatever the status: a new KV v2 mount that is being set up, which a standby may tell a while
 after the leader has done it, and an issuer of JWTs that is away."""
 
-REFUSING = frozenset({"namespace not found", "failed to verify client's certificate"})
+REFUSING = frozenset(
+    {
+        "namespace not found",
+        "failed to verify client's certificate",
+        "requested version for signing",
+        "key derivation",
+    }
+)
 """What is a refusal although the status says that there is nothing at the path, or that Vault failed inside."""
