@@ -90,7 +90,7 @@ def content(file: Opened, most: int) -> bytes:
         raise UnsafeFileError(f"{path} is no plain file", "name a plain file")
     if status.st_uid not in trusted_owners():
         raise UnsafeFileError(
-            f"{path} belongs to user {status.st_uid}, who could change it", f"chown {os.geteuid()} {_quoted(path)}"
+            f"{path} belongs to user {status.st_uid}, who could change it", f"chown {os.geteuid()} {quoted(path)}"
         )
     found = b""
     while len(found) <= most and (part := file.fs.read(file.fd, most + 1 - len(found))):
@@ -125,7 +125,7 @@ def refuse_if_others_can_write(file: Opened) -> None:
     """
     if file.status.st_mode & _OTHERS_WRITE:
         raise UnsafeFileError(
-            f"{file.path} has mode {_mode(file.status)}: others can change it", f"chmod o-w {_quoted(file.path)}"
+            f"{file.path} has mode {_mode(file.status)}: others can change it", f"chmod o-w {quoted(file.path)}"
         )
 
 
@@ -136,7 +136,7 @@ def _cure(file: Opened) -> str:
             "set fsGroup, or runAsUser, in the pod's securityContext, and the kubelet closes it; "
             "or set allow_shared_secret_files = true in [security]"
         )
-    return f"chmod o= {_quoted(file.path)}"
+    return f"chmod o= {quoted(file.path)}"
 
 
 def _is_projected(path: Path) -> bool:
@@ -151,5 +151,6 @@ def _mode(status: os.stat_result) -> str:
     return f"{stat.S_IMODE(status.st_mode):04o}"
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as a shell takes it."""
     return shlex.quote(str(path))
