@@ -158,8 +158,9 @@ class FileSource:
         return found
 
     def _content(self, file: Opened) -> bytes:
+        held = content(file, LARGEST)
         refuse_if_others_can_read(file, shared=self._shared)
-        return content(file, LARGEST)
+        return held
 
 
 def _words(path: Path, wanted: Wanted) -> Words:
