@@ -1,9 +1,9 @@
 """One command: started without a shell, fed, listened to, and ended with all that belongs to it.
 
-Two things are done otherwise than asyncio's own subprocesses do them. The program is started in a thread, and by fork:
-asyncio starts it in the loop's thread by vfork, which stands still until the program has been loaded, and one on a disk
-that hangs would stop every credential. And its end is waited for without reaping it, so that its process group cannot
-have become somebody else's when what is left of it is killed.
+Two things are done otherwise than asyncio's own subprocesses do them. The program is started in a thread: asyncio starts
+it in the loop's, which then stands still until it has been loaded, and one on a disk that hangs would stop every
+credential. And its end is waited for without reaping it, so that its process group cannot have become somebody else's
+when what is left of it is killed.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ async def run(
         guard: Called right before it is started, in the thread that starts it; what it raises is raised here.
 
     Raises:
-        OSError: It could not be started.
+        OSError: It could not be started; TimeoutError: not in time.
     """
     child: _Child | None = None
     try:
@@ -88,13 +88,14 @@ async def run(
             await child.dead()
     except TimeoutError:
         if child is None:
-            return Ended(None, left=True)
+            raise
         left = not await child.end()
         return Ended(None, child.said(), child.torn, left)
+    else:
+        return Ended(child.status, child.said(), child.torn)
     finally:
         if child is not None:
-            child.close()
-    return Ended(child.status, child.said(), child.torn)
+            await child.close()
 
 
 async def _started(
@@ -116,8 +117,6 @@ def _start(
     piped: bool,  # noqa: FBT001  for `partial`
 ) -> subprocess.Popen[bytes]:
     guard()
-    # Documented for such cases: with vfork this thread would hold Python's lock until the program has been loaded.
-    subprocess._USE_VFORK = False  # type: ignore[misc]  # noqa: SLF001
     return subprocess.Popen(  # noqa: S603  no shell, and the path is absolute
         command,
         stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
@@ -202,12 +201,14 @@ class _Child:
         """The end of its output, with what still stands in the pipe."""
         return self._output.rest()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leave nothing open, and nothing running."""
         if self._input is not None:
             self._input.cancel()
-        _signal(self._process, signal.SIGKILL)
         self._output.close()
+        if not self._ended.done():  # cancelled, or it cannot be killed
+            _signal(self._process, signal.SIGKILL)
+            await asyncio.wait({self._ended}, timeout=KILL_GRACE)
 
 
 async def _feed(process: subprocess.Popen[bytes], given: bytes) -> None:

@@ -79,7 +79,7 @@ class ExecHook:
                 guard=partial(refuse_unsafe, self.command[0]),
             )
         except (OSError, ValueError) as error:
-            ended = _not_started(self.command[0], error)
+            ended = self._not_started(error)
         if isinstance(ended, RotationError):
             raise ended  # not above: even `from None` would carry the other one along, which holds the command
         self._judge(ended, shown(ended.said, torn=ended.torn, token=token))
@@ -107,6 +107,21 @@ class ExecHook:
         if ended.status:
             how = f"exit code {ended.status}" if ended.status > 0 else _signal_name(-ended.status)
             raise RotationError(Code.HOOK_FAILED, f"{who} ended with {how}{words}")
+
+    def _not_started(self, error: Exception) -> RotationError:
+        """Its words are left behind: they hold the command and its arguments."""
+        path = self.command[0]
+        if isinstance(error, TimeoutError):
+            detail = f"{path} could not be started within {self.deadline:g} s: see whether its disk hangs"
+            return RotationError(Code.HOOK_TIMEOUT, detail)
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.ENOEXEC:
+            return RotationError(Code.HOOK_COMMAND, f"{path} is no program; a script begins with #! and an interpreter")
+        if number in {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP}:
+            name = errno.errorcode[number]
+            return RotationError(Code.HOOK_COMMAND, f"{path}, or its interpreter (#!), cannot be executed: {name}")
+        name = errno.errorcode.get(number or 0, "no process or thread is to be had")
+        return RotationError(Code.HOOK_FAILED, f"{path} could not be started: {name}")
 
 
 def systemd_hook(unit: str, action: str, deadline: float) -> ExecHook:
@@ -150,21 +165,6 @@ def refuse_unsafe(path: str) -> None:
             f"{path} has mode {stat.S_IMODE(status.st_mode):04o}: others could change what rotator runs: "
             f"`chmod go-w {path}`",
         )
-
-
-def _not_started(path: str, error: Exception) -> RotationError:
-    """Its words are left behind: they hold the command and its arguments."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.ENOEXEC:
-        return RotationError(Code.HOOK_COMMAND, f"{path} is no program; a script begins with #! and its interpreter")
-    if number in {errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP}:
-        name = errno.errorcode[number]
-        why = (
-            f"{path} cannot be executed: {name}; if it is there and may be, its interpreter (#!) is missing or may not"
-        )
-        return RotationError(Code.HOOK_COMMAND, why)
-    name = errno.errorcode.get(number or 0, "no process or thread is to be had")
-    return RotationError(Code.HOOK_FAILED, f"{path} could not be started: {name}")
 
 
 def _signal_name(number: int) -> str:
