@@ -52,7 +52,7 @@ def write(at: Directory, name: str, content: bytes, access: Access) -> None:
             return
         try:
             old = at.fs.pread(fd, plain.MAX_SIZE, 0)
-            writer.replace(at, log_name(name), content, writer.Access(LOG_MODE))
+            writer.replace(at, log_name(name), content, writer.Access(LOG_MODE), part_of=name)
             try:
                 _give(at, fd, name, access)
                 _put(at, fd, content)

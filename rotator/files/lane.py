@@ -2,7 +2,8 @@
 
 Each piece has a thread of its own and not one of asyncio's pool: a file system that hangs would hold on to as many of
 those few threads as it has files, until nothing else, name lookups included, got one (R08). The threads are daemons,
-since a call that never returns must not keep the process from ending; a write that is cut off leaves a whole file.
+since a call that never returns must not keep the process from ending; a write that is cut off leaves a whole file, or
+one that the next start finishes.
 """
 
 from __future__ import annotations

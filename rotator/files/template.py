@@ -61,12 +61,7 @@ class Template:
     def __init__(self, source: str, name: str) -> None:
         self.name = name
         self._source = source
-        environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, optimized=False, cache_size=0
-        )
-        environment.globals.clear()
-        environment.tests.clear()
-        environment.filters = dict(_FILTERS)
+        environment = sandbox()
         tree = _parsed(environment, source)
         check(tree)
         self._skeleton = _skeleton(tree)
@@ -111,9 +106,11 @@ class Template:
 
     def _rendered(self, variables: Mapping[str, str]) -> bytes:
         parts: list[str] = []
+        left = LARGEST_RESULT
         for part in self._jinja.generate(variables):
             parts.append(part)
-            if sum(map(len, parts)) > LARGEST_RESULT:
+            left -= len(part)
+            if left < 0:
                 raise _TooLargeError
         return "".join(parts).encode()
 
@@ -132,6 +129,22 @@ class Template:
                 "tried with a token of no use, it made a text without it",
                 "let it write {{ access_token }}, plainly or with b64encode: after a restart it is read from the file",
             )
+
+
+def sandbox() -> ImmutableSandboxedEnvironment:
+    """Jinja2 with nothing in it but our filters: the wall behind the list."""
+    environment = ImmutableSandboxedEnvironment(
+        # Optimised, Jinja2 would work out constant expressions while it compiles.
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        optimized=False,
+        cache_size=0,
+    )
+    environment.globals.clear()
+    environment.tests.clear()
+    environment.filters = dict(_FILTERS)
+    return environment
 
 
 def _bounded(filtered: Callable[[str], str]) -> Callable[[str], str]:

@@ -55,8 +55,15 @@ def temporary_name(name: str) -> str:
     return f".{name}.rotator-{secrets.token_hex(RANDOM_DIGITS // 2)}"
 
 
-def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
+def replace(at: Directory, name: str, content: bytes, access: Access, part_of: str = "") -> None:
     """Give `name` a new content. A reader finds the old file or the new one, and never a wider mode than `access`.
+
+    Args:
+        at: The directory.
+        name: Of the file.
+        content: What it is to hold.
+        access: Who may read it.
+        part_of: The file that this one belongs to, whose sweep removes temporary files of both; left out: itself.
 
     Raises:
         RotationError: FILE_UNSAFE when the name is taken by something else than a plain file; FILE_OWNER when the file
@@ -66,7 +73,7 @@ def replace(at: Directory, name: str, content: bytes, access: Access) -> None:
     with translated(f"writing {at.path / name}"):
         is_plain(at, name)
         for _ in range(TRIES):
-            if _replace(at, name, content, access):
+            if _replace(at, name, content, access, part_of or name):
                 return
     raise RotationError(
         Code.FILE_IO,
@@ -122,9 +129,9 @@ def give(at: Directory, fd: int, name: str, access: Access) -> None:
     at.fs.fchmod(fd, access.mode)
 
 
-def _replace(at: Directory, name: str, content: bytes, access: Access) -> bool:
+def _replace(at: Directory, name: str, content: bytes, access: Access, part_of: str) -> bool:
     """Write once; False when the temporary file was gone before it could get its name."""
-    temporary, fd = _create(at, name)
+    temporary, fd = _create(at, part_of)
     try:
         try:
             _write_all(at, fd, content)

@@ -1,6 +1,7 @@
 """Run as a program: for every k, replace a token in a directory of its own, and be killed just before system call k.
 
-Arguments: a directory, a format. Ends after the first k that was not reached.
+Arguments: a directory, a format, the old token's name, and `in_place` where the file is to be written so. Ends after
+the first k that was not reached.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ class Dribbling(Intercepted):
     def write(self, fd: int, content: bytes) -> int:
         return SYSTEM.write(fd, content[:16])
 
+    def pwrite(self, fd: int, content: bytes, offset: int) -> int:
+        return SYSTEM.pwrite(fd, content[:16], offset)
 
-def replaced(place: Path, kind: str, at: int) -> None:
+
+def replaced(place: Path, kind: str, old: str, at: int, *, in_place: bool) -> None:
     place.mkdir()
 
     def kill(number: int, _: str) -> None:
@@ -31,8 +35,8 @@ def replaced(place: Path, kind: str, at: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     async def both() -> None:
-        await sink(place, kind).write(record("old"))
-        await sink(place, kind, Dribbling(before=kill)).write(record("new", 700))
+        await sink(place, kind, in_place=in_place).write(record(old))
+        await sink(place, kind, Dribbling(before=kill), in_place=in_place).write(record("new", 700))
 
     asyncio.run(both())
 
@@ -41,7 +45,8 @@ def main() -> None:
     for number in count():
         child = os.fork()
         if child == 0:
-            replaced(Path(sys.argv[1], f"{number:03}"), sys.argv[2], number)
+            place, kind, old, *options = sys.argv[1:]
+            replaced(Path(place, f"{number:03}"), kind, old, number, in_place="in_place" in options)
             os._exit(0)
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
             return

@@ -86,7 +86,7 @@ async def test_whichever_call_fails_old_or_new_is_there_whole_and_nothing_is_lef
 async def test_f02_f03_r01_killed_before_any_call_old_or_new_is_there_whole_and_the_rest_is_swept(
     tmp_path: Path, kind: str
 ) -> None:
-    run(sys.executable, "-m", "tests.integration.files.killed", tmp_path, kind)
+    run(sys.executable, "-m", "tests.integration.files.killed", tmp_path, kind, "old")
     places = [tmp_path / name for name in sorted(os.listdir(tmp_path))]  # noqa: PTH208  names are what is wanted
     held = [await sink(place, kind).read() for place in places]
     assert set(held) == {OLD, NEW}
