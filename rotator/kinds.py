@@ -64,7 +64,7 @@ def _file_sink(section: sinks.FileSink, site: Site) -> Sink:
 
 def _kubernetes_sink(section: kubernetes.KubernetesSink, site: Site) -> Sink:
     layout = Layout(str(section.namespace), section.name, site.name, section.keys, section.labels)
-    return SecretSink(site.clusters.cluster(section.cluster()), layout, section.place)
+    return SecretSink(site.clusters.cluster(section.cluster()), layout, section.path)
 
 
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {sources.VaultSource: _kv_source}

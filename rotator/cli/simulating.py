@@ -127,8 +127,7 @@ def _lifetime(section: Provider) -> float:
 def _sink(section: Sink) -> SinkModel:
     in_vault = section.type == "vault"
     interval = section.consumer_interval or (USUAL_INTERVAL if in_vault else 0.0)
-    place = section.place if section.type == "kubernetes" else section.path
-    return SinkModel(f"{section.type}:{place}", in_vault, interval)
+    return SinkModel(f"{section.type}:{section.path}", in_vault, interval)
 
 
 def _weather(plant: Plant, question: Question) -> tuple[float, Weather]:

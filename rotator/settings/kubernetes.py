@@ -88,7 +88,7 @@ class KubernetesSink(Section):
         return self
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """`NAMESPACE/NAME`, behind the API server where that is not the one of rotator's own cluster."""
         own = self.token_file == in_cluster.SERVICE_ACCOUNT / "token"
         elsewhere = "" if own else f"{str(self.api_server).partition('://')[2]}/"
