@@ -90,7 +90,9 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     "no-such-kind-of-sink": (
         'type = "file"', 'type = "fax"', "credentials.billing.sinks[1].type", 24, "vault, file or kubernetes",
     ),
-    "a-sink-without-a-kind": ('type = "file"\n', "", "credentials.billing.sinks[1].type", 23, "vault, file or kubernetes"),
+    "a-sink-without-a-kind": (
+        'type = "file"\n', "", "credentials.billing.sinks[1].type", 23, "vault, file or kubernetes",
+    ),
     "a-sink-without-a-path": (
         'path = "secret/tokens/billing"\n', "", "credentials.billing.sinks[0].path", 19, 'add path = "…"',
     ),
