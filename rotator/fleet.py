@@ -21,6 +21,7 @@ from rotator.files.state import StateDirectory
 from rotator.kubernetes.cluster import Clusters
 from rotator.oauth.endpoint import HttpTokenEndpoint
 from rotator.oauth.provider import Provider
+from rotator.oauth.refreshing import Consented, ConsentedEndpoint, ConsentedSource
 from rotator.settings import asked, translate
 from rotator.settings.problems import ConfigError, Problem
 from rotator.vault.session import VaultSession
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
     from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
     from rotator.engine.metered import Observer
+    from rotator.oauth.endpoint import EndpointSettings
     from rotator.settings.load import Loaded
     from rotator.settings.model import Credential, Security, Settings
     from rotator.settings.providers import Provider as ProviderSection
     from rotator.settings.sinks import FileSink as FileSinkSection
     from rotator.settings.vault import Vault
+    from rotator.vault.consent_store import VaultConsentStore
 
 NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
 """What is wrong with a file sink in a way that waiting does not mend; told at the start and not at three at night."""
@@ -76,6 +79,9 @@ class Member:
     endpoint: TokenEndpoint
     server: Server
     required: bool
+    asked: EndpointSettings
+    consented: Consented | None = None
+    store: VaultConsentStore | None = None
 
 
 class Fleet:
@@ -175,6 +181,9 @@ class Fleet:
 
     async def close(self) -> None:
         """Close every connection, and give the Vault tokens back."""
+        for member in self.members.values():
+            if member.consented is not None:
+                await member.consented.close()
         for server in self.servers.values():
             await server.provider.close()
         for store in self._stores.values():
@@ -222,7 +231,23 @@ class Fleet:
             )
             for name, section in settings.providers.items()
         }
+        for name, server in self.servers.items():
+            if name in before:
+                server.gate.inherit(before[name].gate)
         return [server.provider for name, server in before.items() if self.servers.get(name) is not server]
+
+    def _tell_quota(self, gate: Gate) -> None:
+        spent = gate.spent(self._clock.now().elapsed)
+        if spent is not None:
+            quota, used = spent
+            self._journal.event(
+                "provider.quota",
+                provider=gate.provider,
+                used=used,
+                limit=quota.count,
+                span_s=quota.span,
+                cure="Raise renew_at, or keep fewer credentials with this provider; `rotator check` reckons with it.",
+            )
 
     def _member(self, name: str, credential: Credential, state: StateDirectory) -> Member:
         server = self.servers[credential.provider]
@@ -238,18 +263,33 @@ class Fleet:
             return running
         site = kinds.Site(name, credential, server.section, sessions, state, self._clusters)
         sinks = tuple(kinds.sink(section, site) for section in credential.sinks)
+        settings = kinds.endpoint(site)
         endpoint = GatedEndpoint(
-            HttpTokenEndpoint(server.provider, kinds.endpoint(site), self._clock),
+            HttpTokenEndpoint(server.provider, settings, self._clock),
             server.gate,
             self._clock,
             self.dispatcher.provider_recovered,
+            self._tell_quota,
         )
         metered = MeteredEndpoint(endpoint, credential.provider, self._clock, self._observer)
         ports = [MeteredSink(sink, self._clock, self._observer) for sink in sinks]
         spec = asked.spec(name, server.section, credential)
         source = kinds.source(site)
-        rotation = Rotation(spec, source, metered, ports, self._clock, self._journal)
-        return Member(made_from, rotation, source, sinks, endpoint, server, credential.required)
+        store = kinds.consent_store(site)
+        consented = None if store is None else self._consented(store, name, running)
+        asking: TokenEndpoint = metered if consented is None else ConsentedEndpoint(metered, consented)
+        reading: Source = source if consented is None else ConsentedSource(source, consented)
+        rotation = Rotation(spec, reading, asking, ports, self._clock, self._journal)
+        return Member(
+            made_from, rotation, source, sinks, endpoint, server, credential.required, settings, consented, store
+        )
+
+    def _consented(self, store: VaultConsentStore, name: str, running: Member | None) -> Consented:
+        """What a person agreed to; the one that runs goes on, for it may hold what could not be stored yet."""
+        known = None if running is None else running.consented
+        if known is not None and known.store == store:
+            return known
+        return Consented(store, self._clock, name)
 
 
 async def _trouble(section: FileSinkSection, name: str, state: StateDirectory) -> str:

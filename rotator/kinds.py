@@ -9,6 +9,7 @@ from rotator.files.sink import FileSink
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.settings import asked, kubernetes, sinks, sources, translate
+from rotator.vault.consent_store import VaultConsentStore
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
 
@@ -87,6 +88,12 @@ def source(site: Site) -> Source:
 def endpoint(site: Site) -> EndpointSettings:
     """What it asks its provider for."""
     return asked.endpoint(site.provider, site.credential)
+
+
+def consent_store(site: Site) -> VaultConsentStore | None:
+    """Where the refresh token of a grant is kept that a person started; None for any other."""
+    login = site.credential.login
+    return None if login is None else VaultConsentStore(site.vault(login.vault), login.path)
 
 
 def sink(section: sinks.Sink, site: Site) -> Sink:

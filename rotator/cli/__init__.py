@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path  # noqa: TC003  typer reads it
 from typing import Annotated, Literal
 
 import typer
@@ -117,6 +118,30 @@ def check(
     from rotator.cli import checking
 
     raise typer.Exit(checking.check(options.find(config, os.environ), output, live=live))
+
+
+@app.command(epilog="Example: [bold]rotator login wallet[/bold]   [bold]rotator login tv --device[/bold]")
+def login(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A credential whose grant a person has to start.")],
+    device: Annotated[
+        bool, typer.Option("--device", help="Sign in by a code, on any device (RFC 8628); so with grant = device_code.")
+    ] = False,
+    refresh_token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the refresh token in this file, got elsewhere, instead of signing in."),
+    ] = None,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="How long to wait for the person.")] = "10m",
+    config: Config = None,
+    output: Output = "text",
+) -> None:
+    """Sign in once, so that rotator can keep the token fresh: in a browser, with PKCE, or by a device code.
+
+    The refresh token goes to the path that login.path names in Vault, and nowhere else.
+    """
+    from rotator.cli import logging_in
+
+    how = logging_in.How(device, refresh_token_file, options.seconds(timeout, "--timeout", 1.0, DAY))
+    raise typer.Exit(logging_in.login(options.find(config, os.environ), name, how, output))
 
 
 @app.command(epilog="Example: [bold]rotator simulate --outage 10m --restart[/bold]")

@@ -14,7 +14,9 @@ from rich.text import Text
 from rotator.cli.foreground import fleet
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
+from rotator.engine.quota import NEARLY
 from rotator.operate import logs
+from rotator.settings import quotas
 from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
 from rotator.vault.policies import Guarded, explain, missing_capabilities
@@ -64,7 +66,8 @@ def check(file: Path, output: str, *, live: bool) -> int:
     if people is None:
         warnings = [warning.as_dict() for warning in loaded.warnings]
         checks = [asdict(finding) for finding in findings]
-        _print({"ok": ok, "config": str(file), "problems": [], "warnings": warnings, "checks": checks})
+        told = {"ok": ok, "config": str(file), "problems": [], "warnings": warnings, "checks": checks}
+        _print({**told, "quotas": [one.as_dict() for one in quotas.forecasts(loaded.settings)]})
     return 0 if ok else 1
 
 
@@ -76,6 +79,9 @@ def _tell_configuration(people: Console, loaded: Loaded) -> None:
     count = len(loaded.settings.credentials)
     told = f"{loaded.file}: {count} credential{'s' * (count != 1)}"
     people.print(Text.assemble(("ok    ", "green"), told), soft_wrap=True)
+    for forecast in quotas.forecasts(loaded.settings):
+        if forecast.used <= NEARLY:  # one that asks for more is a warning
+            people.print(Text.assemble(("ok    ", "green"), forecast.sentence()), soft_wrap=True)
     for warning in loaded.warnings:
         people.print(Text.assemble(("warn  ", "yellow"), warning.render(str(loaded.file))), soft_wrap=True)
 
@@ -114,7 +120,10 @@ async def _findings(taken: Fleet, loaded: Loaded) -> AsyncIterator[Finding]:
         for sink in member.sinks:
             yield _finding(f"{name}: {sink.name}", await _error(sink.check()))
         provider = member.rotation.spec.provider
-        if credentials and provider not in asked:
+        if member.consented is not None:
+            # A token would use up the refresh token: what can be told without is whether there is one.
+            yield _finding(f"{name}: somebody has signed in", await _error(member.consented.login()))
+        elif credentials and provider not in asked:
             asked.add(provider)
             refused = await _error(member.endpoint.mint(credentials[0].attempts()[0]))
             yield _finding(f"{name}: one token from {provider}, thrown away", refused)
@@ -127,7 +136,7 @@ async def _allowed(member: Member) -> None:
         RotationError: VAULT_DENIED with the policy text to add; VAULT_*.
     """
     needs: dict[Caller, dict[str, tuple[str, ...]]] = {}
-    for part in (member.source, *member.sinks):
+    for part in (member.source, *member.sinks, member.store):
         if isinstance(part, Guarded):
             needs.setdefault(part.session, {}).update(await part.needs())
     for session, needed in needs.items():

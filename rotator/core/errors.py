@@ -170,8 +170,7 @@ class Code(Enum):
     DISCOVERY_INVALID = (
         "discovery_invalid",
         False,
-        "The issuer's metadata cannot be used: it is not there, names another issuer, lacks an endpoint, or has one on "
-        "a host that is not allowed.",
+        "The issuer's metadata is not there, names another issuer, or has no endpoint on a host that is allowed.",
         "Compare issuer with the document at its .well-known address, or set token_url and the other URLs here.",
     )
 
@@ -234,6 +233,21 @@ class Code(Enum):
         False,
         "The refresh token is not accepted any more: it has expired, was revoked, or was used by somebody else.",
         "Sign in anew with `rotator login NAME`; the running rotator goes on within seconds.",
+    )
+    LOGIN_REFUSED = (
+        "login_refused",
+        False,
+        "The sign-in did not come to its end: somebody said no, or it was not this one.",
+        "Run `rotator login NAME` once more, and agree to what the provider's page asks.",
+    )
+    NO_REFRESH_TOKEN = (
+        "no_refresh_token",
+        False,
+        "The provider gave an access token and no refresh token, so that nobody could go on when it ends.",
+        (
+            'Many providers want "offline_access" in login.scope, and some login.parameters = { prompt = "consent" }; '
+            "or allow the refresh_token grant in the client's registration."
+        ),
     )
     GRANT_CLAIMED = (
         "grant_claimed",

@@ -190,6 +190,16 @@ def renewal_due(spec: CredentialSpec, token: BearerToken) -> float:
     return token.issued.elapsed + token.lifetime * (renewal_share(spec, token) - early)
 
 
+def shortest_interval(share: float, lifetime: float) -> float:
+    """Seconds between two renewals of one credential at least, were each of them early by the whole spread.
+
+    Args:
+        share: See `CredentialSpec.renewal_share`.
+        lifetime: Seconds.
+    """
+    return max(MINT_INTERVAL, lifetime * (share - SPREAD))
+
+
 def renewal_share(spec: CredentialSpec, token: BearerToken) -> float:
     """The share of a token's life after which its successor is wanted: `renew_at`, or sooner where the provider hints.
 

@@ -43,8 +43,9 @@ class TokenEndpoint(Protocol):
         """Ask once for a token, with the first of the secrets: no other encoding or authentication method is tried.
 
         Raises:
-            RotationError: SECRET_MALFORMED when the credentials lack what is needed; PROVIDER_*, an error code of RFC
-                6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER when the answer must not be published.
+            RotationError: SECRET_MALFORMED when the credentials lack what is needed; PROVIDER_*, DISCOVERY_INVALID, an
+                error code of RFC 6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER when the answer
+                must not be published; LOGIN_*, GRANT_CLAIMED for grants that a person has to start.
         """
 
 

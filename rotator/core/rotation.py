@@ -128,9 +128,9 @@ class Rotation:
         now = self._clock.now()
         self.seen = replace(self.seen, looked_at=now.elapsed)
         best = policy.best_token(self.seen, now.elapsed)
-        if policy.is_claimed(self.seen) and best is not None:
-            if policy.renewal(self.spec, self.seen, best) > now.elapsed:
-                self.seen = replace(self.seen, failure=None)
+        served = best is not None and policy.renewal(self.spec, self.seen, best) > now.elapsed
+        if served and policy.is_claimed(self.seen):
+            self.seen = replace(self.seen, failure=None)
         if best is not None and best is not self.seen.in_hand:
             self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now.elapsed), now)
         return said if isinstance(said, RotationError) else None

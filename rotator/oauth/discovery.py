@@ -7,6 +7,7 @@ believed only when it names that very issuer, and only for endpoints on its own 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -34,7 +35,7 @@ SERVER_ERROR = 5
 HTTP_TOO_MANY = 429
 
 
-def places(issuer: str) -> tuple[str, str]:
+def places(issuer: str) -> tuple[str, ...]:
     """Where an issuer's metadata may be: as OpenID Connect has it, and as RFC 8414 section 3.1 has it.
 
     The first is asked first, for most servers have only that; the second where there is nothing at the first.
@@ -125,6 +126,7 @@ class Discovery:
         self._clock = clock
         self._known: dict[str, str] | None = None
         self._good_until = float("-inf")
+        self._both = False
         self._asking = asyncio.Lock()
 
     async def url(self, endpoint: str, *, mutual_tls: bool = False) -> str:
@@ -140,7 +142,7 @@ class Discovery:
         """
         if not self._issuer:
             raise _invalid(f"the configuration names no {endpoint}, and no issuer whose metadata could")
-        known = await self._metadata()
+        known = await self._metadata(endpoint)
         found = (known.get(f"mtls:{endpoint}") if mutual_tls else None) or known.get(endpoint)
         if found is None:
             raise _invalid(f"the metadata of {self._issuer} names no {endpoint}")
@@ -148,15 +150,22 @@ class Discovery:
         check_host(endpoint, found, self._issuer, self._allowed_hosts)
         return found
 
-    async def _metadata(self) -> dict[str, str]:
+    async def _metadata(self, endpoint: str) -> dict[str, str]:
         async with self._asking:
             if self._known is None or self._clock.now().elapsed >= self._good_until:
                 await self._refresh()
-            return self._known or {}
+            known = self._known or {}
+            if endpoint not in known and not self._both:
+                # Some servers have endpoints that OpenID Connect does not know in RFC 8414's document alone.
+                self._both = True
+                with suppress(RotationError):
+                    known = self._known = {**await self._read(places(self._issuer)[1:]), **known}
+            return known
 
     async def _refresh(self) -> None:
         try:
-            self._known = read_metadata(await self._fetch(), self._issuer)
+            self._known = await self._read(places(self._issuer))
+            self._both = False
         except RotationError:
             if self._known is None:
                 raise
@@ -165,17 +174,16 @@ class Discovery:
         else:
             self._good_until = self._clock.now().elapsed + LIFE
 
-    async def _fetch(self) -> Answer:
+    async def _read(self, where: tuple[str, ...]) -> dict[str, str]:
+        """The metadata at the first of these places that has any."""
         answer = None
-        for place in places(self._issuer):
+        for place in where:
             answer = await self._get(place, "the issuer's metadata at")
             if answer.status == OK:
-                return answer
+                return read_metadata(answer, self._issuer)
             if answer.status // 100 == SERVER_ERROR or answer.status == HTTP_TOO_MANY:
                 code = Code.PROVIDER_THROTTLED if answer.status == HTTP_TOO_MANY else Code.PROVIDER_UNAVAILABLE
                 told = f"{answer.where} answered with status {answer.status}"
                 raise RotationError(code, told, retry_after=answer.wait)
         status = 0 if answer is None else answer.status
-        raise _invalid(
-            f"there is no metadata of {self._issuer} at {' or '.join(places(self._issuer))}: status {status}"
-        )
+        raise _invalid(f"there is no metadata of {self._issuer} at {' or '.join(where)}: status {status}")

@@ -9,6 +9,7 @@ it. See docs/adr/0019-refresh-tokens-are-claimed.md.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from rotator.core.ports import Clock, ConsentStore, Source, TokenEndpoint
 
 CLAIM = 90.0
-"""Seconds for which another's claim is respected, from when it is first seen: longer than a token request and a write to
-Vault may take together. By our own clock, since theirs may be wrong."""
+"""Seconds for which another's claim is respected, counted by our own clock from when it is first seen: longer than a
+token request and a write to Vault may take together."""
 
 
 class Consented:
@@ -31,10 +32,13 @@ class Consented:
         store: Where it is kept.
         clock: Time.
         name: Of the credential, for messages.
+
+    Attributes:
+        store: Where it is kept.
     """
 
     def __init__(self, store: ConsentStore, clock: Clock, name: str) -> None:
-        self._store = store
+        self.store = store
         self._clock = clock
         self._name = name
         # A new one for each process: what a killed one was about is not known.
@@ -50,11 +54,17 @@ class Consented:
         """
         return (await self._current()).login
 
+    async def close(self) -> None:
+        """Store what could not be stored before, if it can be now."""
+        if self._unsaved is not None:
+            with suppress(RotationError):
+                await self._save(self._unsaved)
+
     async def mint(self, credentials: ClientCredentials, endpoint: TokenEndpoint) -> Grant:
         """A token for the refresh token that is stored.
 
         A request whose answer was lost is made again with the same refresh token: either it was never used, or its
-        successor is lost with the answer, and some servers accept it for a while all the same. There is no other way on.
+        successor is lost with the answer, and some servers accept it for a while all the same. No other way leads on.
 
         Raises:
             RotationError: LOGIN_MISSING; LOGIN_ENDED when the server does not accept it; GRANT_CLAIMED when another
@@ -75,10 +85,10 @@ class Consented:
         """What is stored, or what should be: an answer that could not be stored yet comes first."""
         if self._unsaved is not None:
             await self._save(self._unsaved)
-        stored = await self._store.read()
+        stored = await self.store.read()
         if stored is None:
             raise RotationError(
-                Code.LOGIN_MISSING, f"nobody has signed in for {self._name}: there is nothing at {self._store.place}"
+                Code.LOGIN_MISSING, f"nobody has signed in for {self._name}: there is nothing at {self.store.place}"
             )
         return stored
 
@@ -86,10 +96,10 @@ class Consented:
         stored = await self._current()
         if stored.claimed_by not in {"", self._me} and not self._has_lapsed(stored):
             raise RotationError(
-                Code.GRANT_CLAIMED, f"another rotator has claimed the refresh token at {self._store.place}"
+                Code.GRANT_CLAIMED, f"another rotator has claimed the refresh token at {self.store.place}"
             )
         # Written also where the claim is ours: whoever saw it lapse meanwhile has another version by now.
-        return await self._store.write(replace(stored, claimed_by=self._me))
+        return await self.store.write(replace(stored, claimed_by=self._me))
 
     def _has_lapsed(self, stored: Consent) -> bool:
         """Whether another's claim has stood unchanged for so long that its process must be gone."""
@@ -103,15 +113,12 @@ class Consented:
     async def _keep(self, consent: Consent) -> None:
         """Store what an answer brought. A store that is away costs no token: it is tried again at the next look."""
         self._unsaved = consent
-        try:
+        with suppress(RotationError):  # the next look tells what it was
             await self._save(consent)
-        except RotationError as error:
-            if error.code is not Code.GRANT_CLAIMED and not error.code.retryable:
-                raise
 
     async def _save(self, consent: Consent) -> None:
         try:
-            await self._store.write(consent)
+            await self.store.write(consent)
         except RotationError as error:
             if error.code is not Code.GRANT_CLAIMED:
                 raise
@@ -122,15 +129,13 @@ class Consented:
     async def _ended(self, claimed: Consent, refused: RotationError) -> RotationError:
         """Why a refresh token is refused: because there is a newer one by now, or because all is over."""
         try:
-            stored = await self._store.read()
+            stored = await self.store.read()
         except RotationError:
             stored = None
         if stored is not None and stored.version != claimed.version:
-            return RotationError(Code.GRANT_CLAIMED, f"there is a newer refresh token at {self._store.place}")
-        return RotationError(
-            Code.LOGIN_ENDED,
-            f"{refused.detail}; the sign-in for {self._name} was at {claimed.signed_in_at:%Y-%m-%d %H:%M} UTC",
-        )
+            return RotationError(Code.GRANT_CLAIMED, f"there is a newer refresh token at {self.store.place}")
+        when = f"{claimed.signed_in_at:%Y-%m-%d %H:%M} UTC"
+        return RotationError(Code.LOGIN_ENDED, f"{refused.detail}; the sign-in for {self._name} was at {when}")
 
 
 class ConsentedSource:

@@ -78,7 +78,7 @@ def transit_key(provider: Provider, credential: Credential) -> tuple[str, str] |
 
 def vaults(provider: Provider, credential: Credential) -> list[str]:
     """The names of the Vaults that a credential has to do with; empty for [vault]."""
-    parts = (credential.source, *credential.sinks, _own(credential, provider, "assertion"))
+    parts = (credential.source, *credential.sinks, credential.login, _own(credential, provider, "assertion"))
     return sorted({getattr(part, "vault", None) or "" for part in parts})
 
 

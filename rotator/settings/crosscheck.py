@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.model import EARLIEST_RENEWAL
+from rotator.oauth.grants import GRANTS
 from rotator.settings.model import with_defaults
 from rotator.settings.problems import dotted
 from rotator.settings.secrecy import kind, shown
-from rotator.settings.types import listed, mapping_of, nearest, spell
+from rotator.settings.types import any_of, listed, mapping_of, nearest, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,6 +65,7 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     """What makes a configuration unusable whose keys are all right."""
     for name, credential in settings.credentials.items():
         yield from _too_seldom(settings, name, credential)
+        yield from _no_login(name, credential)
 
 
 def warnings(settings: Settings) -> Iterator[Finding]:
@@ -115,6 +117,26 @@ def _too_seldom(settings: Settings, name: str, credential: Credential) -> Iterat
                 f"less than the token's life, reckoned as {spell(life)}: no schedule can serve such a consumer",
                 "let consumers re-read more often; if tokens live longer, say so in the provider's assumed_lifetime",
             )
+
+
+def _no_login(name: str, credential: Credential) -> Iterator[Finding]:
+    """A grant that a person has to start needs a place for what comes of it, and no other grant has one."""
+    started = GRANTS[credential.grant].rotates
+    if started and credential.login is None:
+        yield Finding(
+            ("credentials", name, "login"),
+            "nothing",
+            f"where the refresh token is kept, for grant = {credential.grant!r}".replace("'", '"'),
+            f'login = {{ path = "secret/logins/{name}" }}; then `rotator login {name}`',
+        )
+    if not started and credential.login is not None:
+        starting = tuple(grant for grant, kind in GRANTS.items() if kind.rotates)
+        yield Finding(
+            ("credentials", name, "login"),
+            "a table",
+            f"none, for grant = {credential.grant!r}".replace("'", '"'),
+            f"leave it out, or set grant to {any_of(starting)}",
+        )
 
 
 def _unknown_providers(providers: Mapping[str, Any], credentials: Mapping[str, Any]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from rotator.oauth.grants import GRANTS
 from rotator.settings.http import Http
+from rotator.settings.login import Login
 from rotator.settings.places import AbsolutePath
 from rotator.settings.providers import Asked, Provider
 from rotator.settings.sinks import Sinks
@@ -28,6 +29,7 @@ class Defaults(Asked):
         "client_credentials", description="Grant (RFC 6749 section 1.3)."
     )
     source: Source | None = Field(None, description="Where the client credentials are.")
+    login: Login | None = Field(None, description="For grants that a person has to start: `rotator login NAME`.")
     sinks: Sinks | None = Field(None, description="Where consumers find the token.")
     renew_at: Annotated[float, Share()] = Field(
         0.5, description="Share of the lifetime after which a new one is minted; below 0.5 it counts as 0.5."

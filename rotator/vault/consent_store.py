@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from rotator.vault.kv import look
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rotator.vault.kv import Stored
     from rotator.vault.mounts import Place
     from rotator.vault.policies import Needs
     from rotator.vault.session import VaultSession
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 TOKEN, LOGIN, SIGNED_IN, CLAIMED = "refresh_token", "login", "signed_in_at", "claimed_by"  # names of fields
 
 
+@dataclass(frozen=True, slots=True)
 class VaultConsentStore:
     """See `rotator.core.ports.ConsentStore`.
 
     Args:
         session: How Vault is asked.
-        path: As `vault kv get` takes it, of a KV v2 engine.
+        place: The path as `vault kv get` takes it, of a KV v2 engine.
     """
 
-    def __init__(self, session: VaultSession, path: str) -> None:
-        self.session = session
-        self.place = path
+    session: VaultSession
+    place: str
 
     async def read(self) -> Consent | None:
         """See `rotator.core.ports.ConsentStore`.
@@ -39,8 +40,9 @@ class VaultConsentStore:
         Raises:
             RotationError: SINK_FOREIGN, MOUNT_MISSING, VAULT_*.
         """
-        place = await self._place()
-        stored = await look(self.session, place)
+        return self._consent(await look(self.session, await self._place()))
+
+    def _consent(self, stored: Stored) -> Consent | None:
         if stored.fields is None:
             return None
         consent = _parse(stored.fields, stored.version)
@@ -75,9 +77,11 @@ class VaultConsentStore:
         """The version to write over when a person signs in for the first time: also of what was deleted.
 
         Raises:
-            RotationError: MOUNT_MISSING, VAULT_*.
+            RotationError: SINK_FOREIGN when something else is there; MOUNT_MISSING, VAULT_*.
         """
-        return (await look(self.session, await self._place())).version
+        stored = await look(self.session, await self._place())
+        self._consent(stored)
+        return stored.version
 
     async def needs(self) -> Needs:
         """What it needs from the policies.
