@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,7 @@ NEW = record("new", 700)
 OLDS = {"longer than the new one": "an-old-one", "as long": "old", "shorter": "o"}
 
 
-def target(place: Path, kind: str = "raw", fs: FileSystem | None = None, **options: object) -> FileSink:
+def target(place: Path, kind: str = "raw", fs: FileSystem | None = None, **options: Any) -> FileSink:
     given = {"in_place": True, **options}
     return sink(place, kind, **given) if fs is None else sink(place, kind, fs, **given)
 
