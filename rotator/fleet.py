@@ -157,7 +157,7 @@ class Fleet:
         closing = self._replace_stores(loaded)
         closing += self._replace_servers(settings)
         before = self.members
-        after = {name: self._member(name, credential, state) for name, credential in wanted.items()}
+        after = {name: self._member(name, credential, state, settings.security) for name, credential in wanted.items()}
         for name in before:
             if after.get(name) is not before[name]:
                 await self.dispatcher.remove(name)
@@ -249,7 +249,7 @@ class Fleet:
                 cure="Raise renew_at, or keep fewer credentials with this provider; `rotator check` reckons with it.",
             )
 
-    def _member(self, name: str, credential: Credential, state: StateDirectory) -> Member:
+    def _member(self, name: str, credential: Credential, state: StateDirectory, security: Security) -> Member:
         server = self.servers[credential.provider]
         sessions = self.sessions
         made_from = (
@@ -257,11 +257,12 @@ class Fleet:
             server,
             *(sessions[vault] for vault in asked.vaults(server.section, credential)),
             state.path,
+            security,
         )
         running = self.members.get(name)
         if running is not None and running.made_from == made_from:
             return running
-        site = kinds.Site(name, credential, server.section, sessions, state, self._clusters)
+        site = kinds.Site(name, credential, server.section, security, self._environ, sessions, state, self._clusters)
         sinks = tuple(kinds.sink(section, site) for section in credential.sinks)
         settings = kinds.endpoint(site)
         endpoint = GatedEndpoint(

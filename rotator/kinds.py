@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rotator.core.document import CLIENT_ID
+from rotator.files.credential_source import CredentialSource
 from rotator.files.sink import FileSink
+from rotator.files.source import FileSource
+from rotator.given.environment import EnvironmentSource
+from rotator.given.public import PublicSource
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.settings import asked, kubernetes, sinks, sources, translate
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from rotator.files.state import StateDirectory
     from rotator.kubernetes.cluster import Clusters
     from rotator.oauth.endpoint import EndpointSettings
-    from rotator.settings.model import Credential
+    from rotator.settings.model import Credential, Security
     from rotator.settings.providers import Provider
     from rotator.vault.session import VaultSession
 
@@ -33,6 +38,8 @@ class Site:
         name: The credential's.
         credential: Its section.
         provider: The section of its authorization server.
+        security: What is allowed although it is less safe.
+        environ: The environment as it was at the start.
         vaults: The sessions, by name; empty for [vault].
         state: Where what files cannot carry is kept.
         clusters: How Kubernetes is asked.
@@ -41,6 +48,8 @@ class Site:
     name: str
     credential: Credential
     provider: Provider
+    security: Security
+    environ: Mapping[str, str]
     vaults: Mapping[str, VaultSession]
     state: StateDirectory
     clusters: Clusters
@@ -53,6 +62,32 @@ class Site:
 def _kv_source(section: sources.VaultSource, site: Site) -> Source:
     wanted = asked.wanted(site.provider, site.credential, section.fields)
     return KvSource(site.vault(section.vault), section.path, wanted)
+
+
+def _file_source(section: sources.FileSource, site: Site) -> Source:
+    wanted = asked.wanted(site.provider, site.credential, section.fields)
+    given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
+    return FileSource(section.path, wanted, shared=site.security.allow_shared_secret_files, given=given)
+
+
+def _systemd_source(section: sources.SystemdSource, site: Site) -> Source:
+    wanted = asked.wanted(site.provider, site.credential, section.fields)
+    given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
+    return CredentialSource(site.environ, section.name, section.credentials, wanted, given)
+
+
+def _environment_source(section: sources.EnvironmentSource, site: Site) -> Source:
+    wanted = asked.wanted(site.provider, site.credential, {})
+    return EnvironmentSource(section.variables, site.environ, wanted, _given(section.client_id, CLIENT_ID))
+
+
+def _public_source(section: sources.PublicSource, _: Site) -> Source:
+    return PublicSource(section.client_id)
+
+
+def _given(client_id: str | None, name: str) -> Mapping[str, str]:
+    """What the configuration itself says of a document, by the document's name of it."""
+    return {} if client_id is None else {name: client_id}
 
 
 def _kv_sink(section: sinks.VaultSink, site: Site) -> Sink:
@@ -68,7 +103,13 @@ def _kubernetes_sink(section: kubernetes.KubernetesSink, site: Site) -> Sink:
     return SecretSink(site.clusters.cluster(section.cluster()), layout, section.path)
 
 
-SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {sources.VaultSource: _kv_source}
+SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
+    sources.VaultSource: _kv_source,
+    sources.FileSource: _file_source,
+    sources.SystemdSource: _systemd_source,
+    sources.EnvironmentSource: _environment_source,
+    sources.PublicSource: _public_source,
+}
 """How client credentials are read, by the section that says where they are."""
 
 SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {

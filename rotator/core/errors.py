@@ -95,8 +95,8 @@ class Code(Enum):
     SECRET_MISSING = (
         "secret_missing",
         False,
-        "There is nothing at the path that should hold the client credentials.",
-        "Write client_id and client_secret there: `bao kv put PATH client_id=… client_secret=…`.",
+        "There is nothing where the client credentials should be.",
+        "Write client_id and client_secret there; in Vault, `bao kv put PATH client_id=… client_secret=…`.",
     )
     SECRET_DELETED = (
         "secret_deleted",
@@ -370,8 +370,8 @@ class Code(Enum):
     FILE_DENIED = (
         "file_denied",
         False,
-        "The file or its directory may not be written by this user.",
-        "Give rotator's user write permission on the directory.",
+        "The file may not be read, or it or its directory not be written, by this user.",
+        "Let rotator's user read a source's files, and write in the directory of a sink's.",
     )
     FILE_DIRECTORY_MISSING = (
         "file_directory_missing",
@@ -382,7 +382,7 @@ class Code(Enum):
     FILE_UNSAFE = (
         "file_unsafe",
         False,
-        "Writing there would not be safe: the directory is open to others, or the target is no plain file.",
+        "The file is not safe: it or its directory is open to others, or it is no plain file.",
         "Do as the message says.",
     )
     FILE_OWNER = (

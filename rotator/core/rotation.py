@@ -332,7 +332,7 @@ class Rotation:
 def _stage(error: RotationError) -> Stage:
     """Where a failed mint failed, by what its code is about."""
     name = error.code.name
-    if name.startswith(("VAULT_", "SECRET_", "MOUNT_")):
+    if name.startswith(("VAULT_", "SECRET_", "MOUNT_", "FILE_")):
         return Stage.READ
     if name.startswith(("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_")):
         return Stage.VERIFY

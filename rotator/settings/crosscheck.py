@@ -192,11 +192,12 @@ def _shared_places(credentials: Mapping[str, Any]) -> Iterator[Finding]:
         place = _place(sink)
         if place is None:
             continue
-        if place in sources:
+        secrets = sources.get(place) or sources.get(_around(place))
+        if secrets is not None:
             yield Finding(
                 path,
                 shown(place[2]),
-                f"a path that holds no client credentials; those of {sources[place]} are there",
+                f"a path that holds no client credentials; those of {secrets} are there",
                 "name another path: the token would take the place of the secret",
             )
         if place in taken:
@@ -215,6 +216,12 @@ def _sinks(credentials: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, 
         for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
             key = "name" if mapping_of(sink).get("type") == "kubernetes" else "path"
             yield ("credentials", name, "sinks", index, key), mapping_of(sink)
+
+
+def _around(place: tuple[str, str, str]) -> tuple[str, str, str] | None:
+    """The directory of a file: a source may have a file in it for each field."""
+    kind, server, path = place
+    return (kind, server, posixpath.dirname(path)) if kind == "file" else None
 
 
 def _place(table: Mapping[str, Any]) -> tuple[str, str, str] | None:

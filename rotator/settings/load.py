@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rotator.settings import crosscheck, document, environment, secrecy, secret_files
+from rotator.settings import crosscheck, document, environment, held, secrecy, secret_files
 from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
@@ -69,7 +69,8 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     problems += [read.unsafe] if read.unsafe else []
     try:
         settings = Settings(**table)
-        problems += map(report.finding, crosscheck.contradictions(settings))
+        contradictions = chain(crosscheck.contradictions(settings), held.contradictions(settings, environ))
+        problems += map(report.finding, contradictions)
     except ValidationError as error:
         problems += report.refusals(error, literals)
         settings = None

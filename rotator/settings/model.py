@@ -67,6 +67,9 @@ class Security(Section):
     allow_shared_secret_files: bool = Field(
         False, description="Accept secret files that others can read (projected Kubernetes volumes)."
     )
+    allow_environment_secrets: bool = Field(
+        False, description="Accept sources in environment variables, which are seen by more than rotator."
+    )
 
 
 class Settings(BaseSettings):

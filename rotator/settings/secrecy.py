@@ -30,6 +30,8 @@ _RUN = re.compile(r"[A-Za-z0-9+_=-]{16,}")
 _TURN = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]|(?<=[a-z])[A-Z](?![a-z])")
 MANY_TURNS = 4
 
+_NAMES_OF_NAMES = {("source", "variables"), ("source", "credentials")}
+
 _LITERAL_CURES = {
     "client_secret": "write it to Vault, `bao kv put PATH client_id=… client_secret=…`, and name PATH in source",
     "secret_id": 'put it into a file of mode 0600 and name that: secret_id_file = "secret-id"',
@@ -58,12 +60,13 @@ def literal_cure(key: str) -> str:
 def literals(table: Mapping[str, Any], at: Path = ()) -> Iterator[Path]:
     """Where secrets stand in the configuration itself.
 
-    Tables named `fields` and `keys` map names to names: `client_secret` there is the name of a field.
+    Tables named `fields` and `keys` map names to names: `client_secret` there is the name of a field. So do two tables
+    of sources.
     """
     for key, value in table.items():
         here = (*at, key)
         if isinstance(value, dict):
-            if key not in {"fields", "keys"}:
+            if key not in {"fields", "keys"} and here[-2:] not in _NAMES_OF_NAMES:
                 yield from literals(value, here)
         elif smells(key):
             yield here

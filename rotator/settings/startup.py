@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rotator.operate.hardening import conceal
 from rotator.settings.load import load
+from rotator.settings.sources import EnvironmentSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,11 +19,11 @@ ALWAYS = ("VAULT_TOKEN", "BAO_TOKEN")
 
 
 def take(file: Path, environ: Mapping[str, str]) -> Loaded:
-    """Read the configuration, and remove from the process's environment the variables that hold Vault tokens.
+    """Read the configuration, and remove from the process's environment the variables that hold secrets.
 
     Args:
         file: TOML.
-        environ: The environment as it was at the start. A copy: logins find the token in it when the variable is gone.
+        environ: The environment as it was at the start. A copy: logins and sources find in it what is gone by then.
 
     Raises:
         ConfigError: It cannot be used. The environment is as it was.
@@ -31,5 +32,7 @@ def take(file: Path, environ: Mapping[str, str]) -> Loaded:
     settings = loaded.settings
     logins = [vault.auth for vault in (settings.vault, *settings.vaults.values())]
     named = [auth.token_env for auth in logins if auth.method == "token" and auth.token_env is not None]
-    conceal([*ALWAYS, *named])
+    sources = [credential.source for credential in settings.credentials.values()]
+    held = [name for one in sources if isinstance(one, EnvironmentSource) for name in one.variables.values()]
+    conceal([*ALWAYS, *named, *held])
     return loaded
