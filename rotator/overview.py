@@ -13,6 +13,7 @@ from rotator.operate import explain
 from rotator.operate.status import (
     CredentialStatus,
     ProviderStatus,
+    QuotaStatus,
     State,
     Status,
     VaultStatus,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rotator.core.model import Moment
     from rotator.core.observation import Observation, Surroundings
     from rotator.core.ports import Clock
+    from rotator.engine.gate import Gate
     from rotator.engine.progress import Progress
     from rotator.engine.sentinel import Sentinel
     from rotator.fleet import Fleet, Member, Server
@@ -80,9 +82,10 @@ class Overview:
     def snapshot(self) -> Snapshot:
         """What there is to know now; quick, and to be called where the event loop runs."""
         dispatcher = self._fleet.dispatcher
+        now = self._clock.now()
         return Snapshot(
             config=str(self.config),
-            now=self._clock.now(),
+            now=now,
             started=self._started,
             faults=tuple(self._progress.faults()),
             reloaded=self.reloaded,
@@ -90,6 +93,7 @@ class Overview:
             clock_steps=self._sentinel.steps,
             vaults=tuple(self._vault(name, session) for name, session in self._fleet.sessions.items()),
             servers=tuple(self._fleet.servers.values()),
+            quotas=tuple(_quota(server.gate, now.elapsed) for server in self._fleet.servers.values()),
             seen=tuple(
                 _Seen(
                     member,
@@ -132,6 +136,11 @@ class Overview:
         )
 
 
+def _quota(gate: Gate, now: float) -> QuotaStatus | None:
+    spent = gate.spent(now)
+    return None if spent is None else QuotaStatus(spent[0].count, spent[0].span, spent[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was known at one moment; everything that is made of it is made without the event loop."""
@@ -145,6 +154,7 @@ class Snapshot:
     clock_steps: int
     vaults: tuple[VaultStatus, ...]
     servers: tuple[Server, ...]
+    quotas: tuple[QuotaStatus | None, ...]
     seen: tuple[_Seen, ...]
 
     def status(self) -> Status:
@@ -168,8 +178,9 @@ class Snapshot:
                     server.gate.waiting,
                     server.gate.in_flight,
                     server.gate.opens_at,
+                    quota,
                 )
-                for server in self.servers
+                for server, quota in zip(self.servers, self.quotas, strict=True)
             ),
             credentials=credentials,
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER, Surroundings
+from rotator.engine.quota import Quota, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +44,13 @@ class Limits:
         count: Token requests per `period`, at least 1.
         period: Seconds, more than 0.
         max_in_flight: Requests that may be under way at once, at least 1.
+        quota: Tokens that it grants in a longer span: counted and told of, but never waited for. None for none.
     """
 
     count: int = 20
     period: float = 1.0
     max_in_flight: int = 8
+    quota: Quota | None = None
 
 
 class Gate:
@@ -66,6 +69,7 @@ class Gate:
         self._opens_at = NEVER
         self._under_way: dict[int, float] = {}
         self._requests = 0
+        self._tally = None if limits.quota is None else Tally(limits.quota)
 
     @property
     def in_outage(self) -> bool:
@@ -162,6 +166,19 @@ class Gate:
         if recovered:
             self.recovered_at = now
         return recovered
+
+    def minted(self, now: float) -> bool:
+        """A token has been handed out. True when somebody is to be told that the quota is nearly used up."""
+        return self._tally is not None and self._tally.add(now)
+
+    def spent(self, now: float) -> tuple[Quota, int] | None:
+        """The quota, and how many tokens the span that ends now has seen; None where there is no quota."""
+        return None if self._tally is None else (self._tally.quota, self._tally.used(now))
+
+    def inherit(self, before: Gate) -> None:
+        """Take over what another gate before the same provider has counted: the configuration was changed."""
+        if before._tally is not None and before._limits.quota == self._limits.quota:
+            self._tally = before._tally
 
     def failed(self, error: RotationError, now: float) -> bool:
         """A request has failed. True when the provider has answered all the same and that ends an outage."""

@@ -15,13 +15,29 @@ if TYPE_CHECKING:
 
 
 class GatedEndpoint:
-    """A token endpoint that tells its provider's gate how it went."""
+    """A token endpoint that tells its provider's gate how it went.
 
-    def __init__(self, endpoint: TokenEndpoint, gate: Gate, clock: Clock, recovered: Callable[[Gate], None]) -> None:
+    Args:
+        endpoint: Where tokens are minted.
+        gate: Its provider's.
+        clock: Time.
+        recovered: Told when an answer has ended an outage of the provider.
+        nearing: Told when the provider's quota is nearly used up.
+    """
+
+    def __init__(
+        self,
+        endpoint: TokenEndpoint,
+        gate: Gate,
+        clock: Clock,
+        recovered: Callable[[Gate], None],
+        nearing: Callable[[Gate], None] = lambda _: None,
+    ) -> None:
         self._endpoint = endpoint
         self._gate = gate
         self._clock = clock
         self._recovered = recovered
+        self._nearing = nearing
 
     async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
@@ -32,6 +48,9 @@ class GatedEndpoint:
             if self._gate.failed(error, self._clock.now().elapsed):
                 self._recovered(self._gate)
             raise
-        if self._gate.answered(self._clock.now().elapsed):
+        now = self._clock.now().elapsed
+        if self._gate.answered(now):
             self._recovered(self._gate)
+        if self._gate.minted(now):
+            self._nearing(self._gate)
         return grant

@@ -42,6 +42,7 @@ LEVELS = {
     "log.dropped": logging.WARNING,
     "process.error": logging.ERROR,
     "process.vitals": logging.DEBUG,
+    "provider.quota": logging.WARNING,
     "schedule.mended": logging.WARNING,
     "token.delivery_failed": logging.WARNING,
     "token.delivery_retried": logging.DEBUG,

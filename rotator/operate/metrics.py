@@ -151,11 +151,18 @@ def _providers(status: Status) -> Iterator[Metric]:
         "rotator_provider_in_outage", "Whether the provider fails so often that it is asked less.", labels=["provider"]
     )
     waiting = GaugeMetricFamily("rotator_provider_waiting", "Credentials at the provider's gate.", labels=["provider"])
+    quota = GaugeMetricFamily(
+        "rotator_provider_quota_used_ratio",
+        "Share of the provider's quota that its last span has seen used, counted since the start.",
+        labels=["provider"],
+    )
     for one in status.providers:
+        if one.quota is not None:
+            quota.add_metric([one.name], one.quota.used / one.quota.limit)
         retry_after.add_metric([one.name], _posix(one.opens_at, status) if math.isfinite(one.opens_at) else 0)
         outage.add_metric([one.name], one.in_outage)
         waiting.add_metric([one.name], one.waiting)
-    yield from (retry_after, outage, waiting)
+    yield from (retry_after, outage, waiting, quota)
 
 
 def _credentials(status: Status) -> Iterator[Metric]:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from rotator.core.model import Moment
     from rotator.operate.history import Event
-    from rotator.operate.status import CredentialStatus, ProviderStatus, SinkStatus, Status, Trouble, VaultStatus
+    from rotator.operate.status import (
+        CredentialStatus,
+        ProviderStatus,
+        QuotaStatus,
+        SinkStatus,
+        Status,
+        Trouble,
+        VaultStatus,
+    )
 
 Document = dict[str, Any]
 
@@ -114,7 +122,13 @@ def provider(status: ProviderStatus, now: Moment) -> Document:
         "waiting": status.waiting,
         "in_flight": status.in_flight,
         "retry_after": at(status.opens_at, now) if status.opens_at > now.elapsed else None,
+        "quota": quota(status.quota),
     }
+
+
+def quota(status: QuotaStatus | None) -> Document | None:
+    """What a provider grants and what has been used of it; counted since the start, so at first too little."""
+    return None if status is None else {"limit": status.limit, "span_s": status.span, "used": status.used}
 
 
 def vault(status: VaultStatus, now: Moment) -> Document:

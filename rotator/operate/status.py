@@ -240,6 +240,21 @@ def _trouble(failure: Failure, next_attempt: float, *, parked: bool) -> Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    """What a provider grants, and what of it has been used since this rotator runs.
+
+    Attributes:
+        limit: Tokens within a span.
+        span: Seconds.
+        used: Tokens that the span which ends now has seen.
+    """
+
+    limit: int
+    span: float
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderStatus:
     """An authorization server and the gate before it.
 
@@ -249,6 +264,7 @@ class ProviderStatus:
         waiting: Credentials at its gate.
         in_flight: Credentials that have been let through.
         opens_at: Before this it asked for no requests (Retry-After); NEVER when it did not ask.
+        quota: None when none is configured.
     """
 
     name: str
@@ -256,6 +272,7 @@ class ProviderStatus:
     waiting: int
     in_flight: int
     opens_at: float
+    quota: QuotaStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

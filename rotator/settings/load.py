@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rotator.settings import crosscheck, document, environment, held, secrecy, secret_files
+from rotator.settings import crosscheck, document, environment, held, quotas, secrecy, secret_files
 from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
@@ -77,7 +77,8 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     # Not raised above: even `from None` would carry pydantic's exception along, as its context, and with it the values.
     if settings is None or problems:
         raise ConfigError(str(file), _sorted(problems))
-    return Loaded(file, settings, files, tuple(map(report.finding, crosscheck.warnings(settings))))
+    warnings = map(report.finding, chain(crosscheck.warnings(settings), quotas.warnings(settings)))
+    return Loaded(file, settings, files, tuple(warnings))
 
 
 def _secret_files(table: Mapping[str, Any], file: Path, environ: Mapping[str, str]) -> dict[Path, Path]:

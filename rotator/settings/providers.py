@@ -18,6 +18,7 @@ from rotator.settings.types import (
     Name,
     Networks,
     PlainText,
+    QuotaValue,
     Rate,
     Scope,
     Seconds,
@@ -100,6 +101,9 @@ class Provider(Asked):
     )
     rate_limit: Rate = Field(
         "20/s", validate_default=True, description="Token requests, all credentials of this provider together."
+    )
+    quota: QuotaValue | None = Field(
+        None, description="Tokens that it grants in a span: reckoned with by `rotator check`, counted, told of at 80 %."
     )
     max_in_flight: Annotated[int, Count(1, 1000)] = Field(8, description="Token requests under way at once.")
     timeout: Annotated[float, Seconds(0.1, 10)] = Field(

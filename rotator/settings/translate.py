@@ -81,7 +81,7 @@ def _endpoints(section: Provider) -> dict[str, str | None]:
 
 def limits(section: Provider) -> Limits:
     """How much an authorization server is asked."""
-    return Limits(section.rate_limit.count, section.rate_limit.period, section.max_in_flight)
+    return Limits(section.rate_limit.count, section.rate_limit.period, section.max_in_flight, section.quota)
 
 
 def file_sink(section: FileSink) -> FileSinkSettings:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError, core_schema
 
+from rotator.engine.quota import Quota
 from rotator.wire.addresses import never_allowed
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _DURATION = re.compile(
     r"(?=[0-9])(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,3})?)s)?(?:([0-9]{1,9})ms)?"
 )
 _RATE = re.compile(r"([0-9]{1,6})/(s|m|h)")
+_QUOTA = re.compile(rf"([0-9]{{1,6}})/(?:{_DURATION.pattern}|[smh])")
 
 
 class Section(BaseModel):
@@ -160,6 +162,23 @@ class Rate:
             "pattern": f"^{_RATE.pattern}$",
             "description": "Requests per second, minute or hour.",
         }
+
+
+class QuotaText(_Read):
+    """So many tokens in so much time: `50/12h`, `200/h`."""
+
+    def read(self, value: Any) -> Quota:
+        """The quota."""
+        match = _QUOTA.fullmatch(value) if isinstance(value, str) else None
+        if match is None or not int(match[1]):
+            raise refuse('tokens per span, at least 1: "50/12h", "200/h" or "1/20m"')
+        span = match[0].partition("/")[2]
+        return Quota(int(match[1]), Seconds(1, MONTH).read(span if span[0].isdecimal() else f"1{span}"))
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  the base's signature
+        """See `_Read`."""
+        bounds = f"{spell(1)} to {spell(MONTH)}"
+        return {"type": "string", "pattern": f"^{_QUOTA.pattern}$", "$comment": f"Tokens per span of {bounds}."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +314,8 @@ Scope = Annotated[
     ),
 ]
 
+
+QuotaValue = Annotated[Quota, QuotaText()]
 
 Networks = Annotated[tuple[Annotated[str, NetworkText()], ...], Field(min_length=1)]
 ON_ALLOWED_NETWORKS = "Networks that its addresses must lie in. Link-local ones are never talked to."

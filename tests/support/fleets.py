@@ -11,7 +11,7 @@ from rotator.core.errors import Code
 from rotator.core.model import BearerToken, CredentialSpec, Moment, Secret, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.operate.history import History
-from rotator.operate.status import CredentialStatus, ProviderStatus, Status, VaultStatus, of
+from rotator.operate.status import CredentialStatus, ProviderStatus, QuotaStatus, Status, VaultStatus, of
 from rotator.testing import FakeClock, RecordingJournal
 from tests.support.canary import canary
 
@@ -194,7 +194,8 @@ def night() -> list[Case]:
     ]
 
 
-OUTAGE = (ProviderStatus("thx", True, 3, 1, NEVER), ProviderStatus("entra", False, 0, 0, NOW.elapsed + 47.0))
+METERED = QuotaStatus(2000, 86400.0, 170)
+OUTAGE = (ProviderStatus("thx", True, 3, 1, NEVER), ProviderStatus("entra", False, 0, 0, NOW.elapsed + 47.0, METERED))
 
 
 def night_status() -> Status:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from rotator.cli.checking import check
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 CONFIGURATION = """\
 [vault]
@@ -63,6 +63,35 @@ def test_people_are_warned_of_what_works_badly_and_programs_too(
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["problems"], document["checks"]) == (True, [], [])
     assert [warning["key"] for warning in document["warnings"]] == ["credentials.billing.sinks[0].consumer_interval"]
+
+
+@pytest.mark.parametrize(
+    ("quota", "line"),
+    [
+        ("3000/24h", "ok    thx: at most 360 tokens a day, and 360 within 24h: 12% of its quota (3000/24h)"),
+        ("400/24h", "warn  {file}:11: providers.thx.quota"),
+    ],
+)
+def test_a_quota_is_told_also_when_it_is_kept_and_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quota: str, line: str
+) -> None:
+    file = configuration(tmp_path)
+    file.write_text(file.read_text().replace("[credentials", f'quota = "{quota}"\n[credentials', 1))
+    assert check(file, "text", live=False) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert line.format(file=file) in told
+    assert ("warn" in line) is not any("of its quota" in row for row in told)
+    assert check(file, "json", live=False) == 0
+    (forecast,) = json.loads(capsys.readouterr().out)["quotas"]
+    limit = int(quota.partition("/")[0])
+    assert forecast == {
+        "provider": "thx",
+        "limit": limit,
+        "span_s": 86400.0,
+        "tokens_per_span": 360,
+        "tokens_per_day": 360,
+        "used": round(360 / limit, 3),
+    }
 
 
 def test_a_vault_that_is_not_there_is_told_with_its_cure_and_nothing_else_is_tried(

@@ -34,6 +34,7 @@ PRODUCT = {
     "rotator_vault_token_expiry_timestamp_seconds": set(),
     "rotator_provider_retry_after_timestamp_seconds": {"provider"},
     "rotator_provider_in_outage": {"provider"},
+    "rotator_provider_quota_used_ratio": {"provider"},
     "rotator_clock_steps_total": set(),
     "rotator_scheduling_lateness_seconds_bucket": {"le"},
     "rotator_build_info": {"version", "python"},
@@ -140,6 +141,12 @@ def test_a_provider_that_wants_peace_says_until_when_and_one_that_does_not_says_
     assert value(night_status(), name, provider="entra") == pytest.approx(NOW.wall.timestamp() + 47)
     assert value(night_status(), name, provider="thx") == 0
     assert value(night_status(), "rotator_provider_in_outage", provider="thx") == 1
+
+
+def test_a_quota_is_told_as_the_share_that_is_used_and_a_provider_without_one_has_no_sample() -> None:
+    quotas = [one for one in samples(night_status()) if one.name == "rotator_provider_quota_used_ratio"]
+    assert [one.labels for one in quotas] == [{"provider": "entra"}]
+    assert quotas[0].value == pytest.approx(0.085)
 
 
 def test_health_readiness_and_the_last_reload_are_gauges() -> None:

@@ -28,7 +28,7 @@ CREDENTIAL = {
 TOKEN = {"fingerprint", "issued_at", "expires_at", "lifetime_s", "scope"}
 SINK = {"sink", "kind", "fingerprint", "expires_at", "valid_for_s", "behind", "failure"}
 FAILURE = {"error", "stage", "detail", "cure", "since", "last_at", "attempts", "retryable", "next_attempt_at"}
-PROVIDER = {"provider", "in_outage", "waiting", "in_flight", "retry_after"}
+PROVIDER = {"provider", "in_outage", "waiting", "in_flight", "retry_after", "quota"}
 VAULT = {"address", "authenticated", "token_expires_at", "error", "detail", "cure"}
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -98,6 +98,11 @@ def test_a_retry_after_that_is_over_is_null() -> None:
     assert report.provider(entra, NOW)["retry_after"] == report.at(NOW.elapsed + 47, NOW)
     assert report.provider(replace(entra, opens_at=NOW.elapsed - 1), NOW)["retry_after"] is None
     assert report.provider(thx, NOW)["in_outage"] is True
+
+
+def test_a_quota_is_told_with_what_is_used_of_it_and_none_is_null() -> None:
+    told = {one.name: report.provider(one, NOW)["quota"] for one in night_status().providers}
+    assert told == {"thx": None, "entra": {"limit": 2000, "span_s": 86400.0, "used": 170}, "keycloak": None}
 
 
 def test_what_looks_like_a_secret_is_cut_from_details_and_events() -> None:
