@@ -1,7 +1,7 @@
 """One command: started without a shell, fed, listened to, and ended with all that belongs to it.
 
-Two things are done otherwise than asyncio's own subprocesses do them. The program is started in a thread: asyncio starts
-it in the loop's, which then stands still until it has been loaded, and one on a disk that hangs would stop every
+Two things are done otherwise than asyncio's own subprocesses do them. The program is started in a thread: asyncio does
+it in the loop's, which stands still until the program has been loaded, and one on a disk that hangs would stop every
 credential. And its end is waited for without reaping it, so that its process group cannot have become somebody else's
 when what is left of it is killed.
 """

@@ -169,7 +169,8 @@ def _read(path: Path) -> _PidFile:
         why = "it is a symbolic link" if error.errno == errno.ELOOP else _reason(error)
         raise RotationError(Code.HOOK_TARGET, f"the pid file {path} cannot be read: {why}") from None
     _refuse_open(path, ((path, status), (path.parent, around)))
-    found = re.match(rb"\s*([1-9][0-9]{0,9})\s*(?:\n|\Z)", text)
+    # Linux gives no number above 4194304 (proc_sys_kernel(5), pid_max).
+    found = re.match(rb"\s*([1-9][0-9]{0,6})\s*(?:\n|\Z)", text)
     if found is None or int(found[1]) == 1:
         raise RotationError(Code.HOOK_TARGET, f"the pid file {path} holds no process id above 1 in its first line")
     return _PidFile(int(found[1]), frozenset({status.st_uid, around.st_uid}), status.st_mtime)
