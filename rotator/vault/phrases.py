@@ -28,6 +28,9 @@ KNOWN = (
     ("no chain matching all constraints", "the role does not take this certificate"),
     ("invalid certificate or no client certificate", "no role takes this certificate, or there is no such role"),
     ("failed to verify client's certificate", "the certificate has expired, is not valid yet, or was revoked"),
+    # Leases, and the roles of dynamic secrets engines.
+    ("invalid lease", "there is no such lease, or it has ended"),
+    ("unknown role", "there is no such role"),
     # The transit engine.
     ("signing key not found", "there is no such key"),
     ("does not support signing", "a key of its type signs nothing"),

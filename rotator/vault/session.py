@@ -119,6 +119,11 @@ class VaultSession:
         return self._keeper.generation > 0
 
     @property
+    def generation(self) -> int:
+        """Grows with each new token. What a token was lent, such as leases, ends with it."""
+        return self._keeper.generation
+
+    @property
     def trouble(self) -> RotationError | None:
         """Why Vault cannot be used now; None when nothing is known to speak against it."""
         return self._keeper.trouble

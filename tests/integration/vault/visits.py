@@ -16,6 +16,7 @@ from rotator.vault.session import VaultSession, VaultSettings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from rotator.core.ports import Clock
     from rotator.demo.bao import BaoServer
     from rotator.vault.auth import Login
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 class Visit:
     """A session with what was told about it."""
 
-    def __init__(self, settings: VaultSettings) -> None:
+    def __init__(self, settings: VaultSettings, clock: Clock | None = None) -> None:
         self.journal = RecordingJournal()
         self.recoveries = 0
-        self.session = VaultSession(settings, SystemClock(), self.journal, self._recovered)
+        self.session = VaultSession(settings, clock or SystemClock(), self.journal, self._recovered)
 
     def _recovered(self) -> None:
         self.recoveries += 1
@@ -37,9 +38,9 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(settings: VaultSettings) -> AsyncIterator[Visit]:
+async def visiting(settings: VaultSettings, clock: Clock | None = None) -> AsyncIterator[Visit]:
     """A session that runs while the block lasts; its first login has been tried."""
-    visit = Visit(settings)
+    visit = Visit(settings, clock)
     task = asyncio.create_task(visit.session.run())
     await visit.session.tried()
     try:
