@@ -192,7 +192,7 @@ def _shared_places(credentials: Mapping[str, Any]) -> Iterator[Finding]:
         place = _place(sink)
         if place is None:
             continue
-        secrets = sources.get(place) or sources.get(_around(place))
+        secrets = sources.get(place) or sources.get(_around(place) or place)
         if secrets is not None:
             yield Finding(
                 path,
