@@ -58,11 +58,14 @@ class Hooks:
         journal: Told `hook.ran` and `hook.failed`.
         clock: Time.
         most: Hooks that run at the same time.
+
+    Attributes:
+        clock: See above.
     """
 
     def __init__(self, journal: Journal, clock: Clock, most: int = MOST_AT_ONCE) -> None:
         self._journal = journal
-        self._clock = clock
+        self.clock = clock
         self._slots = asyncio.Semaphore(most)
         self._lanes: dict[_Key, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,7 +136,7 @@ class Hooks:
             self._slots.release()
 
     async def _run(self, lane: _Lane, occasion: Occasion, attempt: int) -> RotationError | None:
-        began = self._clock.now().elapsed
+        began = self.clock.now().elapsed
         try:
             await lane.hook.run(occasion)
         except asyncio.CancelledError:
@@ -144,7 +147,7 @@ class Hooks:
         except Exception as error:  # noqa: BLE001  a bug in one hook must not end the others
             failure = RotationError(Code.INTERNAL, whence(error))
         else:
-            took = round(self._clock.now().elapsed - began, 3)
+            took = round(self.clock.now().elapsed - began, 3)
             self._tell("hook.ran", lane, occasion, fingerprint=occasion.record.fingerprint, duration_s=took)
             return None
         self._tell_failed(lane, occasion, failure, attempt)
@@ -170,7 +173,7 @@ class Hooks:
 
     def _tell_failed(self, lane: _Lane, occasion: Occasion, error: RotationError, attempt: int) -> None:
         again = error.code.retryable and attempt == 1 and not self._closing.is_set()
-        now = self._clock.now()
+        now = self.clock.now()
         at = {"next_attempt_at": now.at(now.elapsed + SECOND_TRY)} if again else {}
         self._tell(
             "hook.failed",

@@ -27,10 +27,13 @@ class HookedSink:
         runner: Who does it.
         credential: Whose token it is.
         debounce: Seconds in which further writes are waited for.
+
+    Attributes:
+        sink: See above.
     """
 
     def __init__(self, sink: Sink, hooks: Sequence[Hook], runner: Hooks, credential: str, debounce: float) -> None:
-        self._sink = sink
+        self.sink = sink
         self._hooks = tuple(hooks)
         self._runner = runner
         self._credential = credential
@@ -41,21 +44,21 @@ class HookedSink:
     @property
     def name(self) -> str:
         """See `rotator.core.ports.Sink`."""
-        return self._sink.name
+        return self.sink.name
 
     @property
     def kind(self) -> str:
         """See `rotator.core.ports.Sink`."""
-        return self._sink.kind
+        return self.sink.kind
 
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`."""
-        return self._seen(await self._sink.read())
+        return self._seen(await self.sink.read())
 
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
         self._offered = record
-        written = await self._sink.write(record)
+        written = await self.sink.write(record)
         self._seen(written)
         return written
 
@@ -65,7 +68,7 @@ class HookedSink:
         Raises:
             RotationError: What the sink raises; HOOK_* when a hook can never succeed as it is configured.
         """
-        await self._sink.check()
+        await self.sink.check()
         for hook in self._hooks:
             await hook.check()
 

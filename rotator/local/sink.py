@@ -20,7 +20,6 @@ class SocketSink:
 
     Args:
         server: Who answers.
-        place: The socket's path; part of the name.
         credential: Whose token it is, and what it is asked for by.
         peers: Who may ask.
         fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
@@ -34,14 +33,9 @@ class SocketSink:
     kind = "socket"
 
     def __init__(
-        self,
-        server: LocalServer,
-        place: str,
-        credential: str,
-        peers: Peers,
-        fields: Mapping[str, str] | None = None,
+        self, server: LocalServer, credential: str, peers: Peers, fields: Mapping[str, str] | None = None
     ) -> None:
-        self.name = f"socket:{place}/token/{credential}"
+        self.name = f"socket:/token/{credential}"
         self.credential = credential
         self.peers = peers
         self.fields = dict(fields or {})

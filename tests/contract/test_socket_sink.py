@@ -20,4 +20,4 @@ class TestSocketSink(SinkContract):
     @pytest.fixture
     def open_sink(self) -> Callable[[], SocketSink]:
         server = LocalServer(SystemClock())
-        return lambda: SocketSink(server, "/run/rotator/tokens.sock", "billing", Peers(users=("0",)))
+        return lambda: SocketSink(server, "billing", Peers(users=("0",)))

@@ -59,7 +59,7 @@ class Street:
 
     def sink(self, name: str, peers: Peers, fields: dict[str, str] | None = None) -> SocketSink:
         """One more sink, or another one in its place."""
-        self.sinks[name] = SocketSink(self.server, str(self.path), name, peers, fields)
+        self.sinks[name] = SocketSink(self.server, name, peers, fields)
         self.server.offer(self.sinks.values())
         return self.sinks[name]
 

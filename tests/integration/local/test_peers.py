@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -185,6 +184,4 @@ async def test_names_are_looked_up_once() -> None:
 
 
 def test_the_name_of_the_sink_tells_how_the_token_is_asked_for() -> None:
-    sink = SocketSink(LocalServer(SystemClock()), "/run/rotator/tokens.sock", "billing", Peers(users=("0",)))
-    assert sink.name == "socket:/run/rotator/tokens.sock/token/billing"
-    assert json.dumps(sink.name)
+    assert SocketSink(LocalServer(SystemClock()), "billing", Peers(users=("0",))).name == "socket:/token/billing"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def server() -> AsyncIterator[LocalServer]:
     server = LocalServer(SystemClock())
-    sink = SocketSink(server, "tokens.sock", "billing", Peers(users=(ME,)))
+    sink = SocketSink(server, "billing", Peers(users=(ME,)))
     server.offer([sink])
     await sink.write(record())
     yield server
