@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 from rotator.kubernetes import in_cluster
 from rotator.kubernetes.cluster import ClusterSettings
 from rotator.kubernetes.secret import EVERY_FIELD, MANAGED_BY, RECORD_FIELDS, WHOLE
+from rotator.settings.hooks import Hooked
 from rotator.settings.places import AbsolutePath, UrlText
-from rotator.settings.types import MONTH, FieldName, Seconds, Section, Text, mapping_of, refuse
+from rotator.settings.types import MONTH, FieldName, Seconds, Text, mapping_of, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def _no_mark(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-class KubernetesSink(Section):
+class KubernetesSink(Hooked):
     """A Secret, kept by server-side apply. In a pod, all but `name` may be left out."""
 
     type: Literal["kubernetes"] = Field(description="A Kubernetes Secret.")

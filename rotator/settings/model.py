@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from rotator.oauth.grants import GRANTS
 from rotator.settings.http import Http
+from rotator.settings.local import Local
 from rotator.settings.login import Login
 from rotator.settings.places import AbsolutePath
 from rotator.settings.providers import Asked, Provider
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     credentials: dict[Name, Credential] = Field(default_factory=dict, description="What to keep fresh, by name.")
     log: Log = Field(default_factory=Log, description="Logs.")
     http: Http = Field(default_factory=Http, description="Health, metrics, status, and what may be steered.")
+    local: Local = Field(default_factory=Local, description="The socket for sinks of type socket.")
     security: Security = Field(default_factory=Security, description="What is allowed although it is less safe.")
     state_dir: AbsolutePath | None = Field(
         None, description="Where raw, header and env files' dates are kept; systemd's StateDirectory when left out."

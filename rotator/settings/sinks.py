@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, model_va
 
 from rotator.files.formats import FORMATS, RECORD_FIELDS
 from rotator.files.options import OWNERS_WRITE, WORDS, FileSinkSettings, UnfitKeyError
+from rotator.local.peers import Peers
+from rotator.settings.hooks import Hooked
 from rotator.settings.kubernetes import KubernetesSink
 from rotator.settings.places import AbsolutePath, ModeBits, VaultPathText
 from rotator.settings.secrecy import looks_random
@@ -37,7 +39,7 @@ Login = Annotated[str, Text(WORDS["login"], "a user name without spaces, quotes 
 Registry = Annotated[str, Text(WORDS["registry"], "a registry as it stands in names of images")]
 
 
-class _Sink(Section):
+class _Sink(Hooked):
     consumer_interval: Annotated[float, Seconds(0.1, MONTH)] | None = Field(
         None, description="How often consumers re-read it; Vault Agent's default is 5m."
     )
@@ -137,7 +139,33 @@ def _read_template(file: Path) -> Template:
     raise refuse(f"a template that can be used; this one: {found}", cure, "template_file")
 
 
+class SocketSink(_Sink):
+    """The socket for local consumers: GET /token/NAME, for those only whom the kernel knows as one of these."""
+
+    type: Literal["socket"] = Field(description="The local socket: GET /token/NAME.")
+    users: tuple[Account, ...] = Field((), description="Users that may ask, by name or number; not even root unasked.")
+    groups: tuple[Account, ...] = Field((), description="Groups whose members may ask, by name or number.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> SocketSink:
+        if not self.users and not self.groups:
+            raise refuse("users, groups or both, who may ask for this token", 'users = ["app"]', "users")
+        return self
+
+    def peers(self) -> Peers:
+        """Who may ask, as the local room wants it."""
+        return Peers(self.users, self.groups)
+
+
+def _one_socket(sinks: tuple[Section, ...]) -> tuple[Section, ...]:
+    if sum(isinstance(sink, SocketSink) for sink in sinks) > 1:
+        raise refuse("one sink of type socket for a credential", "put all users and groups into one of them")
+    return sinks
+
+
 Sink = Annotated[
-    VaultSink | FileSink | KubernetesSink, Discriminator("type"), Choice(("vault", "file", "kubernetes"), (), "type")
+    VaultSink | FileSink | KubernetesSink | SocketSink,
+    Discriminator("type"),
+    Choice(("vault", "file", "kubernetes", "socket"), (), "type"),
 ]
-Sinks = Annotated[tuple[Sink, ...], Field(min_length=1)]
+Sinks = Annotated[tuple[Sink, ...], Field(min_length=1), AfterValidator(_one_socket)]
