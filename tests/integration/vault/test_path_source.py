@@ -17,6 +17,7 @@ from rotator.core.document import Wanted
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Moment, Secret
 from rotator.engine.clock import SystemClock
+from rotator.vault.logins.token import TokenLogin
 from rotator.vault.path_source import OVERLAP, PathSource
 from rotator.vault.policies import stanza
 from tests.contract.suites import SourceContract
@@ -25,6 +26,7 @@ from tests.integration.vault.visits import settings, until, visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
+    from pathlib import Path
 
     from rotator.demo.bao import BaoServer
     from rotator.vault.session import VaultSession
@@ -170,6 +172,22 @@ async def test_a_new_vault_token_reads_anew_since_the_old_ones_leases_end_with_i
         second = await source.read()
         assert visit.told() == ["vault.login", "vault.login"]
         await until(lambda: users.users.keys() == {second.client_id}, 5)
+
+
+async def test_a_new_vault_token_reads_anew_before_the_old_one_ends(
+    admin: Admin, users: Broker, path: str, tmp_path: Path
+) -> None:
+    """Else the credentials would end with the old one, between two looks."""
+    file = tmp_path / "token"
+    file.write_text((await admin.token()).reveal())
+    async with visiting(settings(admin.bao, TokenLogin(file))) as visit:
+        source = PathSource(visit.session, path, USER)
+        first = await source.read()
+        file.write_text((await admin.token()).reveal())
+        await until(lambda: visit.session.generation == 2, 3)
+        second = await source.read()
+    assert first.client_id != second.client_id
+    assert users.users.keys() == {first.client_id, second.client_id}
 
 
 async def test_a_source_that_is_closed_gives_back_all_that_it_was_lent(
