@@ -20,6 +20,7 @@ from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.kubernetes.cluster import Clusters
 from rotator.oauth.endpoint import HttpTokenEndpoint
+from rotator.oauth.exchanging import ExchangingEndpoint
 from rotator.oauth.provider import Provider
 from rotator.oauth.refreshing import Consented, ConsentedEndpoint, ConsentedSource
 from rotator.settings import asked, translate
@@ -82,6 +83,17 @@ class Member:
     asked: EndpointSettings
     consented: Consented | None = None
     store: VaultConsentStore | None = None
+
+
+@dataclass(frozen=True)
+class _NamedVault:
+    """A journal that says which of several Vaults it is told about; see `rotator.core.ports.Journal`."""
+
+    journal: Journal
+    vault: str
+
+    def event(self, name: str, /, **fields: object) -> None:
+        self.journal.event(name, vault=self.vault, **fields)
 
 
 class Fleet:
@@ -212,9 +224,9 @@ class Fleet:
         return [store for name, store in before.items() if self._stores.get(name) is not store]
 
     def _store(self, loaded: Loaded, name: str, section: Vault) -> _Store:
-        session = VaultSession(
-            translate.vault(loaded, self._environ, name), self._clock, self._journal, self.dispatcher.store_recovered
-        )
+        journal = _NamedVault(self._journal, name) if name else self._journal
+        settings = translate.vault(loaded, self._environ, name)
+        session = VaultSession(settings, self._clock, journal, self.dispatcher.store_recovered)
         task = asyncio.create_task(session.run(), name="vault session")
         task.add_done_callback(self._ended)
         return _Store(session, task, self._ended, (section, loaded.settings.security))
@@ -276,9 +288,11 @@ class Fleet:
         ports = [MeteredSink(sink, self._clock, self._observer) for sink in sinks]
         spec = asked.spec(name, server.section, credential)
         source = kinds.source(site)
+        subject = kinds.subject(site)
+        exchanging: TokenEndpoint = metered if subject is None else ExchangingEndpoint(metered, subject)
         store = kinds.consent_store(site)
         consented = None if store is None else self._consented(store, name, running)
-        asking: TokenEndpoint = metered if consented is None else ConsentedEndpoint(metered, consented)
+        asking: TokenEndpoint = exchanging if consented is None else ConsentedEndpoint(exchanging, consented)
         reading: Source = source if consented is None else ConsentedSource(source, consented)
         rotation = Rotation(spec, reading, asking, ports, self._clock, self._journal)
         return Member(

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rotator.core.document import CLIENT_ID
+from rotator.core.document import CLIENT_ID, Wanted
 from rotator.files.credential_source import CredentialSource
 from rotator.files.sink import FileSink
 from rotator.files.source import FileSource
 from rotator.given.environment import EnvironmentSource
 from rotator.given.public import PublicSource
+from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
+from rotator.local.sink import SocketSink
 from rotator.settings import asked, kubernetes, sinks, sources, translate
 from rotator.vault.consent_store import VaultConsentStore
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
+from rotator.vault.transit import TransitSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rotator.core.ports import Sink, Source
     from rotator.files.state import StateDirectory
+    from rotator.hooks.runner import Hooks
     from rotator.kubernetes.cluster import Clusters
+    from rotator.local.server import LocalServer
     from rotator.oauth.endpoint import EndpointSettings
     from rotator.settings.model import Credential, Security
     from rotator.settings.providers import Provider
     from rotator.vault.session import VaultSession
+
+
+USUAL_ALGORITHM = "RS256"
+"""Of a key in Vault's transit engine for which none is configured; most keys there are RSA keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,9 @@ class Site:
         vaults: The sessions, by name; empty for [vault].
         state: Where what files cannot carry is kept.
         clusters: How Kubernetes is asked.
+        for_subject: Whether the source to be put up holds a subject token, and not the client's credentials.
+        hooks: Runs what is done after writes.
+        local: Serves the local socket.
     """
 
     name: str
@@ -53,6 +65,14 @@ class Site:
     vaults: Mapping[str, VaultSession]
     state: StateDirectory
     clusters: Clusters
+    for_subject: bool = False
+    hooks: Hooks | None = None
+    local: LocalServer | None = None
+
+    def wanted(self, names: Mapping[str, str]) -> Wanted:
+        """Which fields a source has to hold, given the document's names of them."""
+        which = asked.subject_wanted if self.for_subject else asked.wanted
+        return which(self.provider, self.credential, names)
 
     def vault(self, name: str | None) -> VaultSession:
         """The session of a Vault that a section names."""
@@ -60,24 +80,24 @@ class Site:
 
 
 def _kv_source(section: sources.VaultSource, site: Site) -> Source:
-    wanted = asked.wanted(site.provider, site.credential, section.fields)
+    wanted = site.wanted(section.fields)
     return KvSource(site.vault(section.vault), section.path, wanted)
 
 
 def _file_source(section: sources.FileSource, site: Site) -> Source:
-    wanted = asked.wanted(site.provider, site.credential, section.fields)
+    wanted = site.wanted(section.fields)
     given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
     return FileSource(section.path, wanted, shared=site.security.allow_shared_secret_files, given=given)
 
 
 def _systemd_source(section: sources.SystemdSource, site: Site) -> Source:
-    wanted = asked.wanted(site.provider, site.credential, section.fields)
+    wanted = site.wanted(section.fields)
     given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
     return CredentialSource(site.environ, section.name, section.credentials, wanted, given)
 
 
 def _environment_source(section: sources.EnvironmentSource, site: Site) -> Source:
-    wanted = asked.wanted(site.provider, site.credential, {})
+    wanted = site.wanted({})
     return EnvironmentSource(section.variables, site.environ, wanted, _given(section.client_id, CLIENT_ID))
 
 
@@ -103,6 +123,12 @@ def _kubernetes_sink(section: kubernetes.KubernetesSink, site: Site) -> Sink:
     return SecretSink(site.clusters.cluster(section.cluster()), layout, section.path)
 
 
+def _socket_sink(section: sinks.SocketSink, site: Site) -> Sink:
+    if site.local is None:
+        raise TypeError("a sink of type socket needs the server of the local socket")
+    return SocketSink(site.local, site.name, section.peers(), section.fields)
+
+
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
     sources.VaultSource: _kv_source,
     sources.FileSource: _file_source,
@@ -116,6 +142,7 @@ SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {
     sinks.VaultSink: _kv_sink,
     sinks.FileSink: _file_sink,
     kubernetes.KubernetesSink: _kubernetes_sink,
+    sinks.SocketSink: _socket_sink,
 }
 """How a token is delivered, by the section that says where."""
 
@@ -126,9 +153,20 @@ def source(site: Site) -> Source:
     return SOURCES[type(section)](section, site)
 
 
+def subject(site: Site) -> Source | None:
+    """Where the token is that is exchanged; None where there is none, or it is beside the client's credentials."""
+    section = asked.subject(site.provider, site.credential)
+    return None if section is None else SOURCES[type(section)](section, replace(site, for_subject=True))
+
+
 def endpoint(site: Site) -> EndpointSettings:
     """What it asks its provider for."""
-    return asked.endpoint(site.provider, site.credential)
+    key, settings = asked.transit_key(site.provider, site.credential), asked.endpoint(site.provider, site.credential)
+    if key is None:
+        return settings
+    vault, path = key
+    signer = TransitSigner(site.vault(vault), path, settings.client_auth.algorithm or USUAL_ALGORITHM)
+    return asked.endpoint(site.provider, site.credential, signer)
 
 
 def consent_store(site: Site) -> VaultConsentStore | None:
@@ -138,5 +176,11 @@ def consent_store(site: Site) -> VaultConsentStore | None:
 
 
 def sink(section: sinks.Sink, site: Site) -> Sink:
-    """One place where its consumers find the token."""
-    return SINKS[type(section)](section, site)
+    """One place where its consumers find the token, with what is done after a write."""
+    bare = SINKS[type(section)](section, site)
+    if not section.after_write:
+        return bare
+    if site.hooks is None:
+        raise TypeError("after_write needs somebody who runs it")
+    hooks = section.hooks(site.hooks.clock, shared=site.security.allow_shared_secret_files)
+    return HookedSink(bare, hooks, site.hooks, site.name, section.debounce)

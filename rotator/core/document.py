@@ -38,15 +38,17 @@ class Wanted:
         proof: What proves the client; empty where no field does.
         further: What is needed beside it.
         names: Our names to the document's, where they differ.
+        identified: Whether it tells who the client is; a document with a subject token alone does not.
     """
 
     proof: str = CLIENT_SECRET
     further: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    identified: bool = True
 
     def fields(self) -> tuple[str, ...]:
         """The document's names of what it must hold."""
-        ours = (CLIENT_ID, *((self.proof,) if self.proof else ()), *self.further)
+        ours = (*((CLIENT_ID,) if self.identified else ()), *((self.proof,) if self.proof else ()), *self.further)
         return tuple(self.names.get(name, name) for name in dict.fromkeys(ours))
 
     def sought(self) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ def credentials(found: Found, wanted: Wanted) -> ClientCredentials:
         if found.fields.get(wanted.names.get(previous, previous)) not in (None, ""):
             secrets.append(_text(found, wanted, previous))
     return ClientCredentials(
-        client_id=_text(found, wanted, CLIENT_ID),
+        client_id=_text(found, wanted, CLIENT_ID) if wanted.identified else "",
         secrets=tuple(map(Secret, secrets)),
         version=found.version,
         further={name: Secret(_text(found, wanted, name)) for name in wanted.further},

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from joserfc.jwk import Key
 
-    from rotator.core.model import Moment
+    from rotator.core.model import ClientCredentials, Moment
     from rotator.core.ports import Signer
+
+PRIVATE_KEY = "private_key"
+"""The field of a client's document that holds one."""
 
 LIFE, DRIFT = 270, 30
 """Seconds for which an assertion is good, and by which it is dated back, for a provider whose clock is behind ours.
@@ -111,6 +114,19 @@ def _pem(text: str) -> Key:
 def _algorithms(key: Key) -> tuple[str, ...]:
     curve = key.curve_name if isinstance(key, ECKey) else ""
     return (CURVES[curve],) if curve in CURVES else PRIVATE_KEY_ALGORITHMS[type(key)]
+
+
+def signing_key(credentials: ClientCredentials, signer: Signer | None, algorithm: str) -> Signer:
+    """What signs an assertion of the client: a key that is kept elsewhere, or the private key in its document.
+
+    Raises:
+        RotationError: SECRET_MALFORMED when there is none, or it does not fit the algorithm.
+    """
+    if signer is not None:
+        return signer
+    if PRIVATE_KEY not in credentials.further:
+        raise RotationError(Code.SECRET_MALFORMED, f"the source holds no {PRIVATE_KEY}")
+    return LocalKey(credentials.further[PRIVATE_KEY], algorithm)
 
 
 async def assertion(claims: Mapping[str, object], signer: Signer, key_id: str, now: Moment) -> Secret:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote_plus
 
 from rotator.core.errors import Code, RotationError
-from rotator.oauth.assertions import LocalKey, SharedKey, assertion
+from rotator.oauth.assertions import PRIVATE_KEY, LocalKey, SharedKey, assertion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -24,7 +24,7 @@ BasicEncoding = Literal["rfc6749", "raw"]
 
 Form = list[tuple[str, str]]
 
-CLIENT_SECRET, PRIVATE_KEY, CERTIFICATE = "client_secret", "private_key", "certificate"  # names of fields
+CLIENT_SECRET, CERTIFICATE = "client_secret", "certificate"  # names of fields
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from rotator.oauth.answer import Expectations, read_answer
-from rotator.oauth.client_auth import ClientAuthSettings, prove
-from rotator.oauth.grants import GrantParameters, grant_form
-from rotator.oauth.request import token_request
+from rotator.oauth.answer import Expectations
+from rotator.oauth.client_auth import ClientAuthSettings
+from rotator.oauth.grants import GRANTS, GrantParameters, ask_for
 
 if TYPE_CHECKING:
     from rotator.core.model import ClientCredentials, Grant
@@ -45,11 +44,11 @@ class HttpTokenEndpoint:
         """See `rotator.core.ports.TokenEndpoint`."""
         now = self._clock.now()
         audience = self._settings.assertion_audience or self._provider.audience
-        form = await grant_form(credentials, self._settings.parameters, audience, now)
-        proof = await prove(credentials, self._settings.client_auth, audience, now)
+        asked = self._settings.parameters
+        request = await ask_for(credentials, asked, self._settings.client_auth, audience, now)
         issued = self._clock.now()
-        answer = await self._provider.ask(token_request(form, proof))
-        grant = read_answer(answer, self._settings.expected, issued)
+        answer = await self._provider.ask(request)
+        grant = GRANTS[asked.grant].read(answer, self._settings.expected, issued)
         # A scope is shown and stored where no secret belongs, and servers have been seen to echo (P44).
         sent = {secret.reveal() for secret in (*credentials.secrets, *credentials.further.values())}
         return replace(grant, scope="") if sent & set(grant.scope.split()) else grant

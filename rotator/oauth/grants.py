@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
-from rotator.oauth.assertions import LocalKey, assertion
-from rotator.oauth.client_auth import PRIVATE_KEY
+from rotator.oauth import github
+from rotator.oauth.answer import read_answer
+from rotator.oauth.assertions import PRIVATE_KEY, assertion, signing_key
+from rotator.oauth.client_auth import Proof, prove
+from rotator.oauth.request import TokenRequest, token_request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from rotator.core.model import ClientCredentials, Moment, Secret
+    from rotator.core.model import ClientCredentials, Moment
+    from rotator.core.model import Grant as Answered
     from rotator.core.ports import Signer
-    from rotator.oauth.client_auth import Form
+    from rotator.oauth.answer import Answer, Expectations
+    from rotator.oauth.client_auth import ClientAuthSettings, Form
 
 REFRESH_TOKEN, SUBJECT_TOKEN, ACTOR_TOKEN = "refresh_token", "subject_token", "actor_token"
 
@@ -79,22 +84,47 @@ class GrantKind:
             the time.
         fields: Fields of the client's document that it takes beside the id.
         rotates: Whether each answer may bring what the next request has to be made with (RFC 6749 section 6).
+        proves: Whether it tells by itself who the client is, so that a client without authentication sends no client_id
+            beside it (RFC 7521 section 4.1).
+        ask: Makes the whole request, where it is none of RFC 6749; what proves the client is in it then.
+        read: Reads the answer.
     """
 
     grant_type: str
     form: Callable[[ClientCredentials, GrantParameters, str, Moment], Awaitable[Form]]
     fields: tuple[str, ...] = ()
     rotates: bool = False
+    proves: bool = False
+    ask: Callable[[ClientCredentials, GrantParameters, str, Moment], Awaitable[TokenRequest]] | None = None
+    read: Callable[[Answer, Expectations, Moment], Answered] = read_answer
 
 
-async def grant_form(credentials: ClientCredentials, settings: GrantParameters, audience: str, now: Moment) -> Form:
-    """All parameters of a token request but those that prove the client.
+async def ask_for(
+    credentials: ClientCredentials,
+    settings: GrantParameters,
+    client_auth: ClientAuthSettings,
+    audience: str,
+    now: Moment,
+) -> TokenRequest:
+    """The whole request for one token.
+
+    Args:
+        credentials: The client's; the first of its secrets counts.
+        settings: What is asked for.
+        client_auth: How the client proves itself.
+        audience: Whom assertions are for.
+        now: The time.
 
     Raises:
         RotationError: SECRET_MALFORMED when the credentials lack what the grant needs; VAULT_* when a key is in
             Vault's transit engine.
     """
-    return [*settings.form(), *await GRANTS[settings.grant].form(credentials, settings, audience, now)]
+    kind = GRANTS[settings.grant]
+    if kind.ask is not None:
+        return await kind.ask(credentials, settings, audience, now)
+    form = [*settings.form(), *await kind.form(credentials, settings, audience, now)]
+    alone = kind.proves and client_auth.method == "none"
+    return token_request(form, Proof() if alone else await prove(credentials, client_auth, audience, now))
 
 
 async def _nothing(_: ClientCredentials, __: GrantParameters, ___: str, ____: Moment) -> Form:
@@ -110,9 +140,20 @@ async def _refresh_token(credentials: ClientCredentials, _: GrantParameters, __:
 async def _jwt_bearer(credentials: ClientCredentials, settings: GrantParameters, audience: str, now: Moment) -> Form:
     """RFC 7523 section 2.1: issuer and subject are the client unless `claims` says otherwise."""
     claims = {"iss": credentials.client_id, "sub": credentials.client_id, "aud": audience, **dict(settings.claims)}
-    key = settings.signer or LocalKey(_secret(credentials, PRIVATE_KEY), settings.algorithm)
-    signed = await assertion(claims, key, settings.key_id, now)
+    signed = await assertion(
+        claims, signing_key(credentials, settings.signer, settings.algorithm), settings.key_id, now
+    )
     return [("assertion", signed.reveal())]
+
+
+async def _github_installation(
+    credentials: ClientCredentials, settings: GrantParameters, _: str, now: Moment
+) -> TokenRequest:
+    """A JSON document in place of a form; `parameters` are its members, `permissions` and `repositories` among them."""
+    claims = {"iss": credentials.client_id, **dict(settings.claims)}
+    key = signing_key(credentials, settings.signer, settings.algorithm)
+    signed = await assertion(claims, key, settings.key_id, now)
+    return github.request(signed, settings.extra)
 
 
 async def _token_exchange(credentials: ClientCredentials, settings: GrantParameters, _: str, __: Moment) -> Form:
@@ -123,14 +164,10 @@ async def _token_exchange(credentials: ClientCredentials, settings: GrantParamet
     return form
 
 
-def _secret(credentials: ClientCredentials, name: str) -> Secret:
+def _field(credentials: ClientCredentials, name: str) -> str:
     if name not in credentials.further:
         raise RotationError(Code.SECRET_MALFORMED, f"the source holds no {name}")
-    return credentials.further[name]
-
-
-def _field(credentials: ClientCredentials, name: str) -> str:
-    return _secret(credentials, name).reveal()
+    return credentials.further[name].reveal()
 
 
 GRANTS: Mapping[str, GrantKind] = {
@@ -138,7 +175,10 @@ GRANTS: Mapping[str, GrantKind] = {
     "refresh_token": GrantKind("refresh_token", _refresh_token, (REFRESH_TOKEN,), rotates=True),
     "authorization_code": GrantKind("refresh_token", _refresh_token, (REFRESH_TOKEN,), rotates=True),
     "device_code": GrantKind("refresh_token", _refresh_token, (REFRESH_TOKEN,), rotates=True),
-    "jwt_bearer": GrantKind("urn:ietf:params:oauth:grant-type:jwt-bearer", _jwt_bearer, (PRIVATE_KEY,)),
+    "jwt_bearer": GrantKind("urn:ietf:params:oauth:grant-type:jwt-bearer", _jwt_bearer, (PRIVATE_KEY,), proves=True),
     "token_exchange": GrantKind("urn:ietf:params:oauth:grant-type:token-exchange", _token_exchange, (SUBJECT_TOKEN,)),
+    "github_installation": GrantKind(
+        "", _nothing, (PRIVATE_KEY,), proves=True, ask=_github_installation, read=github.read_installation_token
+    ),
 }
 """By the name that the configuration uses. After a person has signed in, rotator goes on with a refresh token."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rotator.core.document import FIELDS, Wanted
 from rotator.core.model import CredentialSpec
 from rotator.oauth.answer import Expectations
-from rotator.oauth.client_auth import CLIENT_AUTHENTICATION, PRIVATE_KEY, ClientAuthSettings
+from rotator.oauth.assertions import PRIVATE_KEY
+from rotator.oauth.client_auth import CLIENT_AUTHENTICATION, ClientAuthSettings
 from rotator.oauth.endpoint import EndpointSettings
-from rotator.oauth.grants import GRANTS, GrantParameters
-from rotator.settings.providers import Assertion
+from rotator.oauth.grants import ACTOR_TOKEN, GRANTS, SUBJECT_TOKEN, GrantParameters
+from rotator.settings.providers import Assertion, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rotator.core.ports import Signer
     from rotator.settings.model import Credential
     from rotator.settings.providers import Provider
+    from rotator.settings.sources import Source
+
+EXCHANGE = "token_exchange"
 
 USUAL_METHOD = "client_secret_basic"
 
@@ -32,6 +36,7 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
     """
     scope = _own(credential, provider, "scope") or ""
     assertion = _own(credential, provider, "assertion") or Assertion()
+    exchange = _own(credential, provider, "exchange") or Exchange()
     return EndpointSettings(
         parameters=GrantParameters(
             grant=credential.grant,
@@ -43,6 +48,8 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
             algorithm=assertion.algorithm or "",
             key_id=assertion.key_id,
             signer=signer,
+            subject_token_type=exchange.subject_token_type,
+            actor_token_type=exchange.actor_token_type or "",
         ),
         client_auth=ClientAuthSettings(
             method=method(provider, credential),
@@ -78,8 +85,22 @@ def transit_key(provider: Provider, credential: Credential) -> tuple[str, str] |
 
 def vaults(provider: Provider, credential: Credential) -> list[str]:
     """The names of the Vaults that a credential has to do with; empty for [vault]."""
-    parts = (credential.source, *credential.sinks, credential.login, _own(credential, provider, "assertion"))
+    keys = _own(credential, provider, "assertion")
+    parts = (credential.source, *credential.sinks, credential.login, keys, subject(provider, credential))
     return sorted({getattr(part, "vault", None) or "" for part in parts})
+
+
+def subject(provider: Provider, credential: Credential) -> Source | None:
+    """Where the subject token is, if not beside the client's credentials."""
+    exchange = _own(credential, provider, "exchange")
+    return None if exchange is None or credential.grant != EXCHANGE else exchange.subject
+
+
+def subject_wanted(provider: Provider, credential: Credential, names: Mapping[str, str]) -> Wanted:
+    """Which fields the document with the subject token has to hold."""
+    exchange = _own(credential, provider, "exchange") or Exchange()
+    actor = (ACTOR_TOKEN,) if exchange.actor_token_type else ()
+    return Wanted("", (SUBJECT_TOKEN, *actor), names, identified=False)
 
 
 def wanted(provider: Provider, credential: Credential, names: Mapping[str, str]) -> Wanted:
@@ -94,7 +115,8 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
     kept = {PRIVATE_KEY} if transit_key(provider, credential) is not None else set()
     proof = "" if how.field in kept else how.field
     # What a grant takes from elsewhere, such as a refresh token, is no field of the client's document.
-    further = dict.fromkeys((*how.further, *grant.fields))
+    fields = grant.fields if subject(provider, credential) is None else ()
+    further = dict.fromkeys((*how.further, *fields))
     return Wanted(proof, tuple(name for name in further if name in FIELDS and name not in kept), names)
 
 

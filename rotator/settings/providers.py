@@ -8,7 +8,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from rotator.oauth.assertions import ALGORITHMS
 from rotator.oauth.client_auth import CLIENT_AUTHENTICATION
+from rotator.oauth.grants import ACCESS_TOKEN_TYPE
 from rotator.settings.places import AbsolutePath, ResourceText, UrlText, VaultPathText
+from rotator.settings.sources import Source
 from rotator.settings.types import (
     MONTH,
     ON_ALLOWED_NETWORKS,
@@ -59,6 +61,16 @@ class Assertion(Section):
     )
 
 
+class Exchange(Section):
+    """What is exchanged, and for what (RFC 8693 section 2.1)."""
+
+    subject: Source | None = Field(
+        None, description="Where subject_token is, and actor_token; left out: beside the client's credentials."
+    )
+    subject_token_type: ResourceText = Field(ACCESS_TOKEN_TYPE, description="What kind the subject token is of.")
+    actor_token_type: ResourceText | None = Field(None, description="What kind the actor token is of, if there is one.")
+
+
 class Asked(Section):
     """What is asked for; a credential's own words outweigh its provider's."""
 
@@ -71,6 +83,7 @@ class Asked(Section):
         "rfc6749, they are.",
     )
     assertion: Assertion | None = Field(None, description="How assertions are made that a client signs.")
+    exchange: Exchange | None = Field(None, description="What is exchanged, with grant = token_exchange.")
 
     scope: Scope | None = Field(None, description="Scopes, space-separated (RFC 6749 section 3.3).")
     audience: PlainText | None = Field(None, description="Audience, for servers that want one.")

@@ -74,7 +74,7 @@ class TransitSigner:
 
     def __init__(self, session: VaultSession, path: str, algorithm: str = "RS256", version: int = 0) -> None:
         self.algorithm = algorithm
-        self._session = session
+        self.session = session
         self._path = path
         self._mount, _, self._name = path.rpartition("/")
         self._version = version
@@ -98,8 +98,8 @@ class TransitSigner:
             "key_version": self._version,
         }
         try:
-            answer = await self._session.call(
-                lambda client: client.adapter.post(self._url("sign"), json=body), self.needs()
+            answer = await self.session.call(
+                lambda client: client.adapter.post(self._url("sign"), json=body), await self.needs()
             )
         except RotationError as error:
             if isinstance(error, NotFoundError) or error.code is Code.VAULT_REFUSED:
@@ -107,7 +107,7 @@ class TransitSigner:
             raise
         return self._signature(answer, self._scheme)
 
-    def needs(self) -> Needs:
+    async def needs(self) -> Needs:
         """What signing needs from the policies. Reading the key tells a wrong type early, and may be denied."""
         return {f"{self._mount}/sign/{self._name}": ("update",)}
 
@@ -117,7 +117,7 @@ class TransitSigner:
             return
         try:
             # Nothing is said to be needed, so that a denial is no alarm.
-            document = await self._session.call(lambda client: client.adapter.get(self._url("keys")), {})
+            document = await self.session.call(lambda client: client.adapter.get(self._url("keys")), {})
         except RotationError as error:
             if isinstance(error, NotFoundError):
                 raise self._unusable(f"does not exist. {self._cure()}") from None

@@ -1,14 +1,17 @@
-"""What a running rotator answers on its socket."""
+"""What a running rotator answers on its socket, and servers of a test on loopback."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp import web
 
 from rotator.wire.unix_socket import near
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -33,3 +36,15 @@ async def status_of(socket: Path, name: str) -> dict[str, Any]:
     assert code == 200, body
     document: dict[str, Any] = json.loads(body)
     return document
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """Serve an application on loopback; its address."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

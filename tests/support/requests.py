@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rotator.core.model import ClientCredentials, Moment, Secret
-from rotator.oauth.client_auth import ClientAuthSettings, prove
-from rotator.oauth.grants import GrantParameters, grant_form
-from rotator.oauth.request import TokenRequest, token_request
+from rotator.oauth.client_auth import ClientAuthSettings
+from rotator.oauth.grants import GrantParameters, ask_for
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from rotator.oauth.client_auth import BasicEncoding
+    from rotator.oauth.request import TokenRequest
 
 T = TypeVar("T")
 
@@ -41,5 +41,4 @@ def built(
 ) -> TokenRequest:
     """The request for one token."""
     credentials = ClientCredentials(client_id, (secret,), "v1")
-    proof = at_once(prove(credentials, ClientAuthSettings(method, encoding), "https://as.example/token", NOW))
-    return token_request(at_once(grant_form(credentials, parameters, "", NOW)), proof)
+    return at_once(ask_for(credentials, parameters, ClientAuthSettings(method, encoding), "https://as.example", NOW))

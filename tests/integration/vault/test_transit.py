@@ -201,8 +201,9 @@ class TestWithAPolicyThatLetsItSignAndNothingElse:
     @pytest_asyncio.fixture
     async def visit(self, admin: Admin, mount: str) -> AsyncIterator[Any]:
         await make(admin, mount, "ecdsa-p256")
-        needs = TransitSigner.needs(TransitSigner(None, f"{mount}/ecdsa-p256"))  # type: ignore[arg-type]
+        needs = {f"{mount}/sign/ecdsa-p256": ("update",)}
         async with visiting(settings(admin.bao, await admin.token(stanza(needs)))) as visit:
+            assert await TransitSigner(visit.session, f"{mount}/ecdsa-p256").needs() == needs
             yield visit
 
     async def test_what_needs_names_suffices_and_no_alarm_is_raised(self, visit: Any, admin: Admin, mount: str) -> None:
