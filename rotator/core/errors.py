@@ -530,6 +530,32 @@ class Code(Enum):
         "Raise shutdown_grace, or make the hook quicker; it runs again after the next write.",
     )
 
+    # What others have added
+    PLUGIN_UNAVAILABLE = (
+        "plugin_unavailable",
+        True,
+        "What a plugin reads from or writes to cannot be reached, or cannot serve now.",
+        "Do as the message says; rotator keeps trying.",
+    )
+    PLUGIN_REFUSED = (
+        "plugin_refused",
+        False,
+        "What a plugin reads from or writes to refuses the request.",
+        "Do as the message says.",
+    )
+    PLUGIN_TIMEOUT = (
+        "plugin_timeout",
+        True,
+        "A plugin did not come to an end within its deadline, and was cut off.",
+        "See whether what it talks to hangs; if it does not, report it to the plugin's author with the log line.",
+    )
+    PLUGIN_FAILED = (
+        "plugin_failed",
+        True,
+        "A plugin failed in a way that it did not foresee, or did not keep its contract.",
+        "Report it to the plugin's author with the log line; the other credentials are not touched.",
+    )
+
     INTERNAL = (
         "internal",
         True,
