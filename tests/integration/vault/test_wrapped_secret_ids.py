@@ -68,6 +68,27 @@ async def test_v31_a_secret_id_that_somebody_unwrapped_before_is_told_as_a_possi
         await until(lambda: visit.session.authenticated, 3)
 
 
+async def test_v31_a_wrapped_secret_id_that_two_use_raises_the_alarm_at_the_second_and_leaves_the_first_alone(
+    admin: Admin, file: Path
+) -> None:
+    """As when a file is copied, or when one rotator is started again without a newly wrapped secret id."""
+    role = await admin.approle()
+    token = await deliver(admin, file, secret_id_of(role))
+    async with (
+        visiting(settings(admin.bao, AppRoleLogin(role.role_id, WrappedSecretId(file)))) as first,
+        visiting(settings(admin.bao, AppRoleLogin(role.role_id, WrappedSecretId(file)))) as second,
+    ):
+        error = await refusal(second)
+        assert error.code is Code.VAULT_WRAP_SPENT
+        assert f"Vault does not unwrap the secret id from {file}: that was done before" in error.detail
+        ((name, told),) = second.journal.events
+        assert (name, told["error"]) == ("vault.denied", "vault_wrap_spent")
+        assert token.reveal() not in f"{told}"
+        assert "may have been intercepted" in Code.VAULT_WRAP_SPENT.meaning
+        assert (await first.session.call(lambda client: client.auth.token.lookup_self(), {}))["data"]["path"]
+        assert first.told() == ["vault.login"]
+
+
 async def test_v31_a_wrapping_token_that_was_exchanged_for_another_is_not_unwrapped(admin: Admin, file: Path) -> None:
     role = await admin.approle()
     planted = await deliver(admin, file, "sys/wrapping/wrap")
