@@ -96,9 +96,9 @@ class Report:
     def _refusal(self, path: locate.Path, kind: str, said: str) -> Problem:
         last = str(path[-1]) if path else ""
         if kind == REFUSED:
-            wanted, cure, under, hidden = said.split("\n")
+            wanted, cure, under, hidden, found = said.split("\n")
             path = (*path, under) if under else path
-            return self._problem(path, self._shown(path, hidden=bool(hidden)), wanted, cure)
+            return self._problem(path, found or self._shown(path, hidden=bool(hidden)), wanted, cure)
         if kind == "missing":
             return self._problem(path, "nothing", "this key", _MISSING.get(last, f"add {last} = …"))
         if kind == "extra_forbidden":

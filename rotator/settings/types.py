@@ -44,7 +44,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def refuse(wanted: str, cure: str = "", under: str = "", *, hidden: bool = False) -> PydanticCustomError:
+def refuse(
+    wanted: str, cure: str = "", under: str = "", *, hidden: bool = False, found: str = ""
+) -> PydanticCustomError:
     """A refusal.
 
     Args:
@@ -52,8 +54,10 @@ def refuse(wanted: str, cure: str = "", under: str = "", *, hidden: bool = False
         cure: What to do, where that is more than to write what is wanted.
         under: The key below the one being validated that is meant.
         hidden: The value must not be shown: whatever stands there is no misspelling of what belongs there.
+        found: What was found, where that is something else than the value.
     """
-    return PydanticCustomError(REFUSED, "{text}", {"text": f"{wanted}\n{cure}\n{under}\n{HIDDEN if hidden else ''}"})
+    text = "\n".join((wanted, cure, under, HIDDEN if hidden else "", found))
+    return PydanticCustomError(REFUSED, "{text}", {"text": text})
 
 
 def nearest(word: object, choices: Iterable[str]) -> str:
