@@ -19,6 +19,7 @@ from rotator.settings import asked, kubernetes, sinks, sources, translate
 from rotator.vault.consent_store import VaultConsentStore
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
+from rotator.vault.path_source import PathSource
 from rotator.vault.transit import TransitSigner
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ def _kv_source(section: sources.VaultSource, site: Site) -> Source:
     return KvSource(site.vault(section.vault), section.path, wanted)
 
 
+def _path_source(section: sources.VaultPathSource, site: Site) -> Source:
+    given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
+    return PathSource(site.vault(section.vault), section.path, site.wanted(section.fields), given)
+
+
 def _file_source(section: sources.FileSource, site: Site) -> Source:
     wanted = site.wanted(section.fields)
     given = _given(section.client_id, section.fields.get(CLIENT_ID, CLIENT_ID))
@@ -131,6 +137,7 @@ def _socket_sink(section: sinks.SocketSink, site: Site) -> Sink:
 
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
     sources.VaultSource: _kv_source,
+    sources.VaultPathSource: _path_source,
     sources.FileSource: _file_source,
     sources.SystemdSource: _systemd_source,
     sources.EnvironmentSource: _environment_source,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rotator.settings.crosscheck import Finding
     from rotator.settings.environment import Origins
 
-_TAGS = frozenset({*METHODS, "vault", "file", "systemd", "environment", "public"})
+_TAGS = frozenset({*METHODS, "vault", "vault_path", "file", "systemd", "environment", "public"})
 """What pydantic puts into a location for the member of a union."""
 
 _LATER = {"discover": "[discover.NAME] is not in this version; write a table [credentials.NAME] for each"}

@@ -52,6 +52,16 @@ class VaultSource(_Source):
     fields: Renamed = Field(default_factory=dict, description=YOUR_NAMES)
 
 
+class VaultPathSource(_Source):
+    """Client credentials in another secrets engine of Vault, which may make new ones for each read and lease them."""
+
+    type: Literal["vault_path"] = Field(description="A path of another secrets engine; one read serves for its lease.")
+    path: VaultPathText = Field(description="As `vault read` takes it.")
+    vault: Name | None = Field(None, description="Name of its table in vaults; left out: [vault].")
+    client_id: ClientId | None = Field(None, description=NOT_KEPT_THERE)
+    fields: Renamed = Field(default_factory=dict, description=YOUR_NAMES)
+
+
 class FileSource(_Source):
     """Client credentials in files."""
 
@@ -121,7 +131,7 @@ def _named(fields: dict[str, str], client_id: str | None) -> frozenset[str]:
 
 
 Source = Annotated[
-    VaultSource | FileSource | SystemdSource | EnvironmentSource | PublicSource,
+    VaultSource | VaultPathSource | FileSource | SystemdSource | EnvironmentSource | PublicSource,
     Discriminator("type"),
-    Choice(("vault", "file", "systemd", "environment", "public"), (), "type"),
+    Choice(("vault", "vault_path", "file", "systemd", "environment", "public"), (), "type"),
 ]
