@@ -84,9 +84,17 @@ class Report:
         found = "a secret in the configuration itself (not shown)"
         return self._problem(path, found, "no secret here", secrecy.literal_cure(str(path[-1])))
 
-    def refusals(self, error: ValidationError, literals: Iterable[locate.Path]) -> Iterator[Problem]:
-        """What pydantic refused, but for what follows from a secret that stands where its reference should."""
-        explained = {also for path in literals for also in _follows(path)}
+    def refusals(
+        self, error: ValidationError, literals: Iterable[locate.Path], unfilled: Iterable[locate.Path] = ()
+    ) -> Iterator[Problem]:
+        """What pydantic refused.
+
+        Args:
+            error: What it found.
+            literals: Where secrets stand in place of their references: what follows from them is not told again.
+            unfilled: Tables that their presets could not fill: neither is what they lack as a whole.
+        """
+        explained = {also for path in literals for also in _follows(path)} | set(unfilled)
         for details in error.errors(include_input=False, include_context=False, include_url=False):
             path = self._path(details["loc"])
             # A list counts as too short also where its items were refused; those are told by themselves.
@@ -125,7 +133,12 @@ class Report:
         """A location without what pydantic adds to it: the tags of unions, the names of key checks."""
         path: locate.Path = ()
         here: Any = self._table
+        tagged = False
         for index, part in enumerate(loc):
+            if not tagged and path and part in {mapping_of(here).get("type"), mapping_of(here).get("method")}:
+                tagged = True  # a key of the same name comes after it: signal is one of type signal
+                continue
+            tagged = False
             last = index == len(loc) - 1
             known = part in here if isinstance(here, dict) else isinstance(part, int)
             if not known and (not last or part in {"[key]", *_TAGS}) and path:
