@@ -11,11 +11,12 @@ import math
 import selectors
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import ClientCredentials, Grant, Moment, Secret, TokenRecord
+from rotator.core.model import ClientCredentials, Consent, Grant, Moment, Secret, TokenRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -262,6 +263,33 @@ class MemorySink:
     async def check(self) -> None:
         """See `rotator.core.ports.Sink`."""
         self.faults.strike("check")
+
+
+class MemoryConsentStore:
+    """A refresh token in memory; several may share one `shelf`, as processes share a Vault.
+
+    Attributes:
+        shelf: What is stored, newest last.
+    """
+
+    def __init__(self, shelf: list[Consent] | None = None) -> None:
+        self.place = "memory"
+        self.shelf = [] if shelf is None else shelf
+        self.faults = Faults()
+
+    async def read(self) -> Consent | None:
+        """See `rotator.core.ports.ConsentStore`."""
+        self.faults.strike("read")
+        return self.shelf[-1] if self.shelf else None
+
+    async def write(self, consent: Consent) -> Consent:
+        """See `rotator.core.ports.ConsentStore`."""
+        self.faults.strike("write")
+        stored = self.shelf[-1].version if self.shelf else 0
+        if consent.version != stored:
+            raise RotationError(Code.GRANT_CLAIMED, "somebody else has written meanwhile")
+        self.shelf.append(replace(consent, version=stored + 1))
+        return self.shelf[-1]
 
 
 class MemorySchedule:

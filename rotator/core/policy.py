@@ -111,7 +111,7 @@ def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: f
     """The next thing to do for one credential."""
     best = best_token(seen, now)
     plan = next_mint(spec, seen, around, now)
-    if plan.at <= now and around.may_mint:
+    if plan.at <= now and (around.may_mint or is_kept(seen, now)):
         return Mint(plan.reason)
     retries = {} if best is None else _deliveries(spec, seen, best, around)
     due = tuple(name for name, at in retries.items() if at <= now)
@@ -124,6 +124,15 @@ def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: f
     if best is not None and (wants_mint or plan.at > best.expires):
         wakes.append(best.expires)
     return Wait(max(now, min(wakes)), Reason.THROTTLED if wants_mint else _why_not(plan), wants_mint)
+
+
+def is_kept(seen: Observation, now: float) -> bool:
+    """Whether a token waits for its checks, so that the next attempt asks the provider for none and needs no leave.
+
+    At the gate those whose checks hang would stand in the way of those that need a token.
+    """
+    failure = seen.failure
+    return failure is not None and failure.inputs == seen.inputs and now < failure.kept_until
 
 
 def _why_not(plan: Plan) -> Reason:
@@ -323,9 +332,14 @@ def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan) -> float:
     often = min(PARKED_LOOK, look_interval(spec))
     interval = often if plan.reason is Reason.PARKED else look_interval(spec)
     retries = [retry_due(spec, failure, 0.0) for failure in unseen(seen)]
-    if plan.reason is Reason.BACKING_OFF and is_claimed(seen):
+    if is_claimed(seen) and not _looked_since(seen):
         retries.append(plan.at)
     return min([seen.looked_at + interval, *retries])
+
+
+def _looked_since(seen: Observation) -> bool:
+    """Whether there has been a look since the last failed attempt at a mint."""
+    return seen.failure is not None and seen.looked_at > seen.failure.at
 
 
 def is_claimed(seen: Observation) -> bool:
