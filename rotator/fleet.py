@@ -193,6 +193,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Close every connection, and give the Vault tokens back."""
+        await asyncio.gather(*(kinds.give_back(member.source) for member in self.members.values()))
         for member in self.members.values():
             if member.consented is not None:
                 await member.consented.close()

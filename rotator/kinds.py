@@ -160,6 +160,12 @@ def source(site: Site) -> Source:
     return SOURCES[type(section)](section, site)
 
 
+async def give_back(source: Source) -> None:
+    """Give back what a source was lent, at the end; a source that is merely replaced leaves it to end by itself."""
+    if isinstance(source, PathSource):
+        await source.close()
+
+
 def subject(site: Site) -> Source | None:
     """Where the token is that is exchanged; None where there is none, or it is beside the client's credentials."""
     section = asked.subject(site.provider, site.credential)
