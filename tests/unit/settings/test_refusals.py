@@ -32,7 +32,7 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     ),
     "G01-a-key-of-another-kind-of-sink": (
         'path = "secret/tokens/billing"', 'path = "secret/tokens/billing"\nmode = "0600"',
-        "credentials.billing.sinks[0].mode", 22, "one of consumer_interval, fields, path, type",
+        "credentials.billing.sinks[0].mode", 22, "one of after_write, consumer_interval, debounce, fields, path, type, vault",
     ),
     "G01-a-typo-in-a-table": ("[defaults]", "[default]", "default", 12, "did you mean defaults?"),
     "G01-a-typo-in-defaults": ("renew_at = 0.5", "renew_att = 0.5", "defaults.renew_att", 13, "did you mean renew_at?"),
@@ -88,10 +88,10 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     ),
     "no-such-login": ('method = "approle"', 'method = "magic"', "vault.auth.method", 5, "cert or userpass"),
     "no-such-kind-of-sink": (
-        'type = "file"', 'type = "fax"', "credentials.billing.sinks[1].type", 24, "vault, file or kubernetes",
+        'type = "file"', 'type = "fax"', "credentials.billing.sinks[1].type", 24, "vault, file, kubernetes or socket",
     ),
     "a-sink-without-a-kind": (
-        'type = "file"\n', "", "credentials.billing.sinks[1].type", 23, "vault, file or kubernetes",
+        'type = "file"\n', "", "credentials.billing.sinks[1].type", 23, "vault, file, kubernetes or socket",
     ),
     "a-sink-without-a-path": (
         'path = "secret/tokens/billing"\n', "", "credentials.billing.sinks[0].path", 19, 'add path = "…"',
