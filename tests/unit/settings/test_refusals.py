@@ -32,7 +32,7 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
     ),
     "G01-a-key-of-another-kind-of-sink": (
         'path = "secret/tokens/billing"', 'path = "secret/tokens/billing"\nmode = "0600"',
-        "credentials.billing.sinks[0].mode", 22, "one of after_write, consumer_interval, debounce, fields, path, type, vault",
+        "credentials.billing.sinks[0].mode", 22, "one of after_write, consumer_interval, debounce, fields, path, type",
     ),
     "G01-a-typo-in-a-table": ("[defaults]", "[default]", "default", 12, "did you mean defaults?"),
     "G01-a-typo-in-defaults": ("renew_at = 0.5", "renew_att = 0.5", "defaults.renew_att", 13, "did you mean renew_at?"),
