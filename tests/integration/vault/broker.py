@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 ADMINISTRATOR = ("admin", "adm1n")
 
 
+async def _nobody(_: str, __: str) -> None:
+    """Nobody is told."""
+
+
 class Broker:
     """A broker.
+
+    Args:
+        tell: Told the name and the password of each user that is made.
 
     Attributes:
         address: Where its API listens.
@@ -29,7 +36,8 @@ class Broker:
         away: Whether it answers 503.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, str], Awaitable[None]] = _nobody) -> None:
+        self._tell = tell
         self.address = ""
         self.users: dict[str, str] = {}
         self.made = 0
@@ -46,6 +54,7 @@ class Broker:
         if request.method == "PUT" and "vhost" not in request.match_info:
             self.users[name] = (await request.json())["password"]
             self.made += 1
+            await self._tell(name, self.users[name])
         elif request.method == "DELETE":
             if self.users.pop(name, None) is None:
                 return web.json_response({"error": "Object Not Found", "reason": "Not Found"}, status=404)
@@ -55,9 +64,9 @@ class Broker:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Broker]:
+async def running(tell: Callable[[str, str], Awaitable[None]] = _nobody) -> AsyncIterator[Broker]:
     """A broker whose API listens on loopback while the block lasts."""
-    broker = Broker()
+    broker = Broker(tell)
     application = web.Application()
     application.router.add_get("/api/users/", broker.answer)
     application.router.add_route("*", "/api/users/{user}", broker.answer)
