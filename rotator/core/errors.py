@@ -336,6 +336,20 @@ class Code(Enum):
         "The provider is slow, or hands out a cached token until its end.",
     )
 
+    # Checks before a token is published
+    VERIFY_REFUSED = (
+        "verify_refused",
+        False,
+        "The token has not passed a check that is made before one is published. Consumers keep the one before it.",
+        "Do as the message says: what the provider hands out is wrong, or verify wants something else.",
+    )
+    VERIFY_UNAVAILABLE = (
+        "verify_unavailable",
+        True,
+        "A check that is made before a token is published could not be made. Consumers keep the one before it.",
+        "See why nobody answers there; the token is kept and checked again, and no other is asked for meanwhile.",
+    )
+
     # Sinks
     SINK_FOREIGN = (
         "sink_foreign",
@@ -572,14 +586,25 @@ class RotationError(Exception):
         detail: One sentence for a person: what, where, what was found, what was wanted. No secrets, no foreign text.
         retry_after: Seconds that the other side asked us to wait, already clamped; None if it did not say.
         ambiguous: Whether a request had been sent whose outcome is not known: a token may live that nobody holds (P07).
+        kept_until: Until when, on the elapsed clock, the endpoint keeps a token that waits for its checks: an attempt
+            before then asks the provider for none. None when it keeps none.
     """
 
-    def __init__(self, code: Code, detail: str, *, retry_after: float | None = None, ambiguous: bool = False) -> None:
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        ambiguous: bool = False,
+        kept_until: float | None = None,
+    ) -> None:
         super().__init__(f"{code.text}: {detail}")
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+        self.kept_until = kept_until
 
 
 def whence(error: BaseException) -> str:

@@ -42,6 +42,7 @@ class Failure:
         row: How many in a row there have been, whatever their codes, from 1.
         inputs: What the attempt was made from, so that a repaired secret is told from the refused one.
         ambiguous: Whether the last one had sent a request whose outcome is not known.
+        kept_until: Until when the endpoint keeps a token that waits for its checks; NEVER when it keeps none.
     """
 
     code: Code
@@ -53,6 +54,7 @@ class Failure:
     row: int = 1
     inputs: str | None = None
     ambiguous: bool = False
+    kept_until: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ class TokenEndpoint(Protocol):
         Raises:
             RotationError: SECRET_MALFORMED when the credentials lack what is needed; PROVIDER_*, DISCOVERY_INVALID, an
                 error code of RFC 6749 section 5.2, or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER when the answer
-                must not be published; LOGIN_*, GRANT_CLAIMED for grants that a person has to start.
+                must not be published; LOGIN_*, GRANT_CLAIMED for grants that a person has to start; VERIFY_* when the
+                token has not passed the checks before it is published, or could not be checked.
         """
 
 

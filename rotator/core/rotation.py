@@ -18,7 +18,7 @@ from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stag
 from rotator.core.policy import Deliver, Mint, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from rotator.core.model import CredentialSpec, Grant
     from rotator.core.policy import Decision, Reason
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 FRESH_READ = 1.0
 """Seconds for which what the source has just said need not be asked again before a mint."""
+
+
+def _nobody(_: Observation) -> None:
+    """Nobody asks."""
 
 
 class Rotation:
@@ -40,6 +44,7 @@ class Rotation:
         sinks: Where consumers find the token; their names are unique.
         clock: Time.
         journal: Where changes are told.
+        settled: Told what is known at the end of each pass; neither waits nor raises.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Rotation:
         sinks: Sequence[Sink],
         clock: Clock,
         journal: Journal,
+        settled: Callable[[Observation], None] = _nobody,
     ) -> None:
         self.spec = spec
         self.seen = Observation(sinks={sink.name: SinkView() for sink in sinks})
@@ -57,6 +63,7 @@ class Rotation:
         self._endpoint = endpoint
         self._sinks = {sink.name: sink for sink in sinks}
         self._clock = clock
+        self._settled = settled
         self._told = Chronicle(spec, journal)
         self._said: ClientCredentials | RotationError | None = None
         self._said_at = NEVER
@@ -113,6 +120,7 @@ class Rotation:
                     await asyncio.gather(*(self._deliver(self._sinks[name], token, around) for name in names))
                 case Wait() as wait:
                     self._tell_expiry()
+                    self._settled(self.seen)
                     return wait
 
     async def foresee(self, around: Surroundings) -> tuple[Decision, RotationError | None]:
@@ -184,6 +192,8 @@ class Rotation:
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
         fresh = self._elapsed() - self._said_at < FRESH_READ
         said = self._said if fresh and self._said is not None else await self._read_source()
+        if not around.may_mint and not policy.is_kept(self.seen, self._elapsed()):
+            return  # other credentials have just been read: a token that waited for its checks is not wanted any more
         grant = said if isinstance(said, RotationError) else await self._grant(said)
         if isinstance(grant, RotationError):
             self._mint_failed(grant, around)
@@ -310,6 +320,7 @@ class Rotation:
             row=before.row + 1 if before is not None else 1,
             inputs=self.seen.inputs,
             ambiguous=error.ambiguous,
+            kept_until=NEVER if error.kept_until is None else error.kept_until,
         )
 
     def _set_view(self, sink: Sink, view: SinkView) -> None:
@@ -334,6 +345,6 @@ def _stage(error: RotationError) -> Stage:
     name = error.code.name
     if name.startswith(("VAULT_", "SECRET_", "MOUNT_", "FILE_")):
         return Stage.READ
-    if name.startswith(("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_")):
+    if name.startswith(("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_", "VERIFY_")):
         return Stage.VERIFY
     return Stage.GRANT

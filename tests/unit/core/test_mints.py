@@ -195,9 +195,45 @@ async def test_a_request_whose_outcome_nobody_knows_is_told_as_such_p07(desk: De
     assert desk.journal.named("token.mint_failed")[0]["ambiguous"] is True
 
 
+NO_LEAVE = Surroundings(may_mint=False)
+
+
+def kept(desk: Desk, seconds: float) -> RotationError:
+    """A token is kept for so long, and could not be checked."""
+    until = desk.clock.now().elapsed + seconds
+    return RotationError(Code.VERIFY_UNAVAILABLE, "the API is away", kept_until=until)
+
+
+async def test_a_token_that_waits_for_its_checks_is_checked_again_without_leave_to_mint(desk: Desk) -> None:
+    desk.endpoint.faults.next("mint", kept(desk, 60))
+    await desk.run()
+    wait = await desk.run(after=10, around=NO_LEAVE)
+    assert len(desk.endpoint.requests) == 2
+    assert not wait.wants_mint
+    assert desk.held == ["client.token.1"] * 2
+    assert "credential.recovered" in desk.events
+
+
+async def test_a_token_that_has_waited_too_long_is_minted_anew_with_leave(desk: Desk) -> None:
+    desk.endpoint.faults.next("mint", kept(desk, 60))
+    await desk.run()
+    wait = await desk.run(after=60, around=NO_LEAVE)
+    assert (len(desk.endpoint.requests), wait.wants_mint) == (1, True)
+
+
+async def test_a_token_that_waits_for_its_checks_is_not_wanted_any_more_once_the_secret_has_changed(desk: Desk) -> None:
+    desk.endpoint.faults.next("mint", kept(desk, 60))
+    await desk.run()
+    desk.source.store("client", "another")
+    wait = await desk.run(after=10, around=NO_LEAVE)
+    assert (len(desk.endpoint.requests), wait.wants_mint) == (1, True)
+    await desk.run()
+    assert desk.held == ["client.token.1"] * 2
+
+
 STAGES = {
     Stage.READ: ("VAULT_", "SECRET_", "MOUNT_"),
-    Stage.VERIFY: ("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_"),
+    Stage.VERIFY: ("ANSWER_", "TOKEN_", "LIFETIME_", "SCOPE_", "EXPIRED_", "VERIFY_"),
     Stage.GRANT: ("PROVIDER_", "INVALID_", "UNAUTHORIZED_", "UNSUPPORTED_"),
 }
 OF_A_MINT = [(stage, code) for code in Code for stage, about in STAGES.items() if code.name.startswith(about)]
