@@ -180,7 +180,10 @@ CLIENT_AUTHENTICATION: dict[str, ClientAuth] = {
     "self_signed_tls_client_auth": ClientAuth(_tls, PRIVATE_KEY, (CERTIFICATE,)),
     "none": ClientAuth(_none),
 }
-"""By the names of the OAuth Token Endpoint Authentication Methods registry (RFC 7591 section 4.2)."""
+"""By the names of the OAuth Token Endpoint Authentication Methods registry (RFC 7591 section 4.2).
+
+Plugins' kinds join them once the configuration names one (`rotator.plugged`).
+"""
 
 
 def basic_credentials(client_id: str, secret: Secret, encoding: BasicEncoding) -> str:

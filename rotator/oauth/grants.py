@@ -170,7 +170,7 @@ def _field(credentials: ClientCredentials, name: str) -> str:
     return credentials.further[name].reveal()
 
 
-GRANTS: Mapping[str, GrantKind] = {
+GRANTS: dict[str, GrantKind] = {
     "client_credentials": GrantKind("client_credentials", _nothing),
     "refresh_token": GrantKind("refresh_token", _refresh_token, (REFRESH_TOKEN,), rotates=True),
     "authorization_code": GrantKind("refresh_token", _refresh_token, (REFRESH_TOKEN,), rotates=True),
@@ -181,4 +181,7 @@ GRANTS: Mapping[str, GrantKind] = {
         "", _nothing, (PRIVATE_KEY,), proves=True, ask=_github_installation, read=github.read_installation_token
     ),
 }
-"""By the name that the configuration uses. After a person has signed in, rotator goes on with a refresh token."""
+"""By the name that the configuration uses. After a person has signed in, rotator goes on with a refresh token.
+
+Plugins' kinds join them once the configuration names one (`rotator.plugged`).
+"""
