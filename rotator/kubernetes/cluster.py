@@ -160,8 +160,7 @@ class Cluster:
             "User-Agent": f"rotator/{__version__}",
             **({"Content-Type": APPLY} if document is not None else {}),
         }
-        # Not ensure_ascii: the server's parser of YAML does not know the surrogate pairs of JSON.
-        body = None if document is None else json.dumps(document, ensure_ascii=False).encode()
+        body = None if document is None else json.dumps(document).encode()
         url = URL(self.settings.api_server.rstrip("/") + path).with_query(dict(query))
         try:
             async with asyncio.timeout(self.settings.timeout):

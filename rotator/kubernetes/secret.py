@@ -79,7 +79,7 @@ class Layout:
         document = self.mark()
         metadata = document["metadata"]
         metadata["labels"] = {**self.labels, **metadata["labels"]}
-        # In ASCII, with escapes: the server's YAML takes no control characters.
+        # In ASCII, so that all that is sent is: the server's parser of YAML does not know the surrogate pairs of JSON.
         metadata["annotations"][RECORD] = json.dumps(record.metadata())
         if resource_version is not None:
             metadata["resourceVersion"] = resource_version

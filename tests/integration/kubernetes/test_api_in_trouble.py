@@ -18,13 +18,15 @@ from rotator.kubernetes.sink import SecretSink
 from rotator.testing import FakeClock
 from tests.contract.suites import record
 from tests.support.certificates import self_signed
-from tests.support.kubernetes import administrator, token_of
-from tests.support.kubernetes_fake import FakeApiServer, answering, breaking, hanging
-from tests.support.kubernetes_fixtures import Place
+from tests.support.kubernetes import token_of
+from tests.support.kubernetes_fake import answering, breaking, hanging
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
     from pathlib import Path
+
+    from tests.support.kubernetes_fake import FakeApiServer
+    from tests.support.kubernetes_fixtures import Place
 
 
 @pytest.fixture
@@ -139,6 +141,21 @@ async def test_v19_a_write_whose_answer_was_lost_is_found_and_not_written_again(
     version = (await place.secret())["metadata"]["resourceVersion"]
     assert await place.sink().write(record("two", life=700)) == record("two", life=700)
     assert (await place.secret())["metadata"]["resourceVersion"] == version
+
+
+async def test_v19_after_a_write_whose_outcome_is_not_known_the_secret_is_looked_at(
+    place: Place, fake: FakeApiServer
+) -> None:
+    sink = place.sink()
+    await sink.write(record())
+
+    async def write_and_fail(request: web.Request) -> web.StreamResponse:
+        await fake._answer(request)
+        return web.Response(status=504)
+
+    fake.troubles = [write_and_fail]
+    await failure(sink.write(record("two", life=700)), "did not finish in time")
+    assert await sink.write(record()) == record("two", life=700)
 
 
 async def test_whoever_is_overtaken_twice_says_so(place: Place, fake: FakeApiServer) -> None:
@@ -394,20 +411,7 @@ async def test_no_secret_shows_in_what_its_parts_say_of_themselves(place: Place)
     assert place.token_file.read_text() not in shown
 
 
-@pytest.fixture
-async def other_place(tmp_path: Path) -> AsyncIterator[Place]:
-    (tmp_path / "other").mkdir()
-    async with (
-        FakeApiServer(self_signed(tmp_path / "other/apiserver.pem")) as server,
-        administrator(server.url, server.ca_file) as admin,
-    ):
-        made = Place(admin, await admin.namespace(), "billing", tmp_path / "other/token")
-        await made.as_user("get", "patch", "create")
-        async with made.stack:
-            yield made
-
-
-async def test_sinks_of_two_clusters_have_names_of_their_own(place: Place, other_place: Place) -> None:
-    sinks = [SecretSink(one.cluster(), Layout("apps", "a", "a"), one.cluster().host) for one in (place, other_place)]
-    assert sinks[0].name != sinks[1].name
-    assert sinks[0].name.endswith("/apps/a")
+def test_sinks_elsewhere_have_names_of_their_own(place: Place) -> None:
+    cluster, layout = place.cluster(), Layout("apps", "billing", "billing")
+    assert SecretSink(cluster, layout).name == "kubernetes:apps/billing"
+    assert SecretSink(cluster, layout, "k8s.example.com/apps/billing").name == "kubernetes:k8s.example.com/apps/billing"
