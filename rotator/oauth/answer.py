@@ -17,6 +17,8 @@ from rotator.core.model import Grant, Secret
 from rotator.oauth.refusal import refusal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rotator.core.model import Moment
 
 OK = 200
@@ -61,12 +63,14 @@ class Answer:
         body: Decoded from its transfer and content codings.
         where: The token endpoint, for messages.
         wait: What Retry-After asks for, seconds.
+        date: The time by the server's clock when it answered (RFC 9110 section 6.6.1); None when it did not say.
     """
 
     status: int
     body: bytes
     where: str
     wait: float | None = None
+    date: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, …)"

@@ -17,7 +17,7 @@ from rotator import __version__
 from rotator.core.errors import Code, RotationError, whence
 from rotator.oauth.answer import LONGEST_TOKEN, Answer
 from rotator.oauth.discovery import TOKEN, Discovery
-from rotator.oauth.retry_after import retry_after
+from rotator.oauth.retry_after import http_date, retry_after
 from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
 from rotator.wire.kept_certificate import KeptCertificate
@@ -177,7 +177,7 @@ class Provider:
         ) as response:
             body = await read_body(response, LARGEST_ANSWER)
             wait = retry_after(response.headers.get("Retry-After"), self._clock.now().wall)
-            return Answer(response.status, body, call.where, wait)
+            return Answer(response.status, body, call.where, wait, http_date(response.headers.get("Date")))
 
     def _trust(self, certificate: tuple[Secret, Secret] | None) -> Trust:
         """Connections of different certificates are never shared: aiohttp tells them by the context."""
