@@ -17,7 +17,7 @@ from rotator.oauth.client_auth import Proof, prove
 from rotator.oauth.request import TokenRequest, token_request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from rotator.core.model import ClientCredentials, Moment
     from rotator.core.model import Grant as Answered
