@@ -263,6 +263,23 @@ def schema() -> None:
     typer.echo(json.dumps(document(), indent=2))
 
 
+@app.command(epilog="Example: [bold]rotator presets entra tenant=contoso.onmicrosoft.com[/bold]")
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="PRESET", help="One of them; lists all when left out.")] = None,
+    variables: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What it has to be told, such as tenant=….")
+    ] = None,
+    output: Output = "text",
+) -> None:
+    """List the identity providers that rotator knows, or print the table that one of them stands for.
+
+    `preset = "entra"` with its variables in a table [providers.NAME] does the same; keys that stand there outweigh it.
+    """
+    from rotator.cli import presetting
+
+    raise typer.Exit(presetting.every(output) if name is None else presetting.one(name, variables or [], output))
+
+
 @app.command(epilog="Example: [bold]rotator demo --lifetime 30s --break provider[/bold]")
 def demo(
     lifetime: Annotated[str, typer.Option(help="How long tokens live; short ones show renewal.")] = "60s",

@@ -40,7 +40,7 @@ class GrantParameters:
         audience: Asked for by some servers; empty is not sent.
         resource: Absolute URIs, each sent once (RFC 8707 section 2).
         extra: Further form parameters of the provider's own.
-        claims: Of a jwt_bearer assertion, beside those that are always there; they outweigh `iss`, `sub`, `aud`.
+        claims: Of a jwt_bearer assertion; they outweigh `iss`, `sub` and `aud`, and an empty one is left out.
         algorithm: Of a jwt_bearer assertion; empty for the usual one of its key.
         key_id: The `kid` of a jwt_bearer assertion.
         signer: A private key that is kept elsewhere; None for the one among the client's credentials.
@@ -138,8 +138,12 @@ async def _refresh_token(credentials: ClientCredentials, _: GrantParameters, __:
 
 
 async def _jwt_bearer(credentials: ClientCredentials, settings: GrantParameters, audience: str, now: Moment) -> Form:
-    """RFC 7523 section 2.1: issuer and subject are the client unless `claims` says otherwise."""
-    claims = {"iss": credentials.client_id, "sub": credentials.client_id, "aud": audience, **dict(settings.claims)}
+    """RFC 7523 section 2.1: issuer and subject are the client unless `claims` says otherwise; an empty one is not sent.
+
+    Google takes `sub` for a user to act for.
+    """
+    said = {"iss": credentials.client_id, "sub": credentials.client_id, "aud": audience, **dict(settings.claims)}
+    claims = {name: text for name, text in said.items() if text}
     signed = await assertion(
         claims, signing_key(credentials, settings.signer, settings.algorithm), settings.key_id, now
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rotator.settings import crosscheck, document, environment, held, quotas, secrecy, secret_files
+from rotator.settings import crosscheck, document, environment, filling, held, quotas, secrecy, secret_files
 from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
@@ -65,14 +65,16 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     literals = list(secrecy.literals(table))
     files = _secret_files(table, file, environ)
     problems = [report.literal(path) for path in literals]
-    problems += map(report.finding, chain(_unusable(table, files, environ), crosscheck.clashes(table)))
+    filled = filling.fill(table)
+    found = chain(_unusable(table, files, environ), crosscheck.clashes(table), filled.findings)
+    problems += map(report.finding, found)
     problems += [read.unsafe] if read.unsafe else []
     try:
-        settings = Settings(**table)
+        settings = Settings(**filled.table)
         contradictions = chain(crosscheck.contradictions(settings), held.contradictions(settings, environ))
         problems += map(report.finding, contradictions)
     except ValidationError as error:
-        problems += report.refusals(error, literals)
+        problems += report.refusals(error, literals, filled.unfilled)
         settings = None
     # Not raised above: even `from None` would carry pydantic's exception along, as its context, and with it the values.
     if settings is None or problems:

@@ -12,6 +12,7 @@ from rotator.settings.http import Http
 from rotator.settings.local import Local
 from rotator.settings.login import Login
 from rotator.settings.places import AbsolutePath
+from rotator.settings.presets import PRESET, PRESETS, VARIABLES
 from rotator.settings.providers import Asked, Provider
 from rotator.settings.sinks import Sinks
 from rotator.settings.sources import Source
@@ -137,4 +138,17 @@ def schema() -> dict[str, Any]:
     for name, keys in _FILLED.items():
         table = document["$defs"][name]
         table["required"] = [key for key in table["required"] if key not in keys]
+    document["$defs"]["Provider"]["properties"] |= _of_presets()
     return document
+
+
+def _of_presets() -> dict[str, Any]:
+    """The keys of a provider that are gone before the models see it."""
+    words = "Fills the keys that are left out, for a provider that it knows: `rotator presets`."
+    properties: dict[str, Any] = {PRESET: {"type": "string", "enum": list(PRESETS), "description": words}}
+    for name in VARIABLES:
+        takers = {key: one.variables[name].meaning for key, one in PRESETS.items() if name in one.variables}
+        meanings = dict.fromkeys(takers.values())
+        told = [f"{', '.join(key for key in takers if takers[key] == one)}: {one}" for one in meanings]
+        properties[name] = {"type": "string", "description": f"Of presets. {'; '.join(told)}."}
+    return properties

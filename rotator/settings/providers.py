@@ -57,7 +57,9 @@ class Assertion(Section):
     )
     vault: Name | None = Field(None, description="Name of its table in vaults; left out: [vault].")
     claims: dict[FieldName, PlainText] = Field(
-        default_factory=dict, description="Claims of a jwt_bearer assertion beside iss, sub and aud, or in their place."
+        default_factory=dict,
+        description="Claims of a jwt_bearer assertion beside iss, sub and aud, or in their place; an empty one is not "
+        "sent.",
     )
 
 
