@@ -72,7 +72,14 @@ class Daemon:
         self._meters = Meters()
         self.schedule = Schedule(self._due, machine or clock)
         self.fleet = Fleet(
-            clock, self._log, environ, self.schedule.plan, self.schedule.forget, self._ended, self._meters
+            clock,
+            self._log,
+            environ,
+            self.schedule.plan,
+            self.schedule.forget,
+            self._ended,
+            self._meters,
+            serves=True,
         )
         self.sentinel = Sentinel(clock, awake, self.schedule, self.fleet.dispatcher, self._log)
         progress = Progress(clock, awake, self.sentinel, self.fleet.dispatcher, self._vault_timeout)
@@ -80,6 +87,7 @@ class Daemon:
         self._manager = ServiceManager(self.overview, environ, awake)
         self._admin = Admin(self, self._history, self._meters, self._log, environ)
         self._exit_code = OK
+        self._grace = 0.0
         self._working = False
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -110,7 +118,7 @@ class Daemon:
             self._stop.set()
             self.schedule.stop()
             await self._admin.stop()
-            await self.fleet.close()
+            await self.fleet.close(self._grace)
         self._log.event("daemon.stopped")
         return self._exit_code
 
@@ -157,12 +165,13 @@ class Daemon:
             self._log.event("process.error", where=task.get_name(), detail=detail)
 
     async def _drain(self) -> None:
-        grace = self.loaded.settings.shutdown_grace
+        began, grace = self._clock.now().elapsed, self.loaded.settings.shutdown_grace
         self._manager.stopping(grace)
         self._log.event("daemon.draining", grace_s=grace)
         self.schedule.stop()
         if not await self.fleet.dispatcher.drain(grace):
             self._log.event("process.error", where="shutdown", detail=f"not everything ended within {grace:g} s")
+        self._grace = max(0.0, grace - (self._clock.now().elapsed - began))
 
     async def _tell_ready(self) -> None:
         await self.fleet.dispatcher.first_round()

@@ -18,12 +18,16 @@ from rotator.engine.gated import GatedEndpoint
 from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
+from rotator.hooks.runner import Hooks
+from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.cluster import Clusters
+from rotator.local.server import LocalServer
+from rotator.local.sink import SocketSink
 from rotator.oauth.endpoint import HttpTokenEndpoint
 from rotator.oauth.exchanging import ExchangingEndpoint
 from rotator.oauth.provider import Provider
 from rotator.oauth.refreshing import Consented, ConsentedEndpoint, ConsentedSource
-from rotator.settings import asked, translate
+from rotator.settings import asked, local, translate
 from rotator.settings.problems import ConfigError, Problem
 from rotator.vault.session import VaultSession
 
@@ -106,7 +110,8 @@ class Fleet:
         plan: Told when a credential is to be submitted again; see `Dispatcher`.
         forget: Told that a credential has gone.
         ended: Told when a task has ended that should last as long as the configuration: cancelled, or with an error.
-        observer: Told of mints, deliveries and late passes.
+        observer: Told of mints, deliveries, late passes and questions at the local socket.
+        serves: Whether it answers at the local socket; one pass in the foreground does not.
 
     Attributes:
         members: The credentials, by name.
@@ -122,6 +127,8 @@ class Fleet:
         forget: Callable[[str], None],
         ended: Callable[[asyncio.Task[None]], object] = lambda _: None,
         observer: Observer = NOBODY,
+        *,
+        serves: bool = False,
     ) -> None:
         self.dispatcher = Dispatcher(clock, plan, journal, ended, observer.late)
         self._observer = observer
@@ -133,6 +140,9 @@ class Fleet:
         self._forget = forget
         self._stores: dict[str, _Store] = {}
         self._clusters = Clusters(clock)
+        self._hooks = Hooks(journal, clock)
+        self._local = LocalServer(clock, observer)
+        self._serves = serves
         self.servers: dict[str, Server] = {}
 
     @property
@@ -166,6 +176,7 @@ class Fleet:
         wanted = {name: c for name, c in settings.credentials.items() if only is None or name in only}
         state = StateDirectory(translate.state_dir(settings, self._environ))
         await self._try_files(loaded, wanted, state)
+        await self._listen(loaded, wanted)
         closing = self._replace_stores(loaded)
         closing += self._replace_servers(settings)
         before = self.members
@@ -175,6 +186,9 @@ class Fleet:
                 await self.dispatcher.remove(name)
                 self._forget(name)
         self.members = after
+        self._local.offer(
+            bare for member in after.values() for bare in map(_bare, member.sinks) if isinstance(bare, SocketSink)
+        )
         for name, member in after.items():
             if before.get(name) is not member:
                 if name in before:
@@ -191,8 +205,14 @@ class Fleet:
             "removed": sorted(before.keys() - after.keys()),
         }
 
-    async def close(self) -> None:
-        """Close every connection, and give the Vault tokens back."""
+    async def close(self, grace: float = 0.0) -> None:
+        """Close every connection, and give the Vault tokens back.
+
+        Args:
+            grace: Seconds for hooks that wait or run.
+        """
+        await self._hooks.close(grace)
+        await self._local.stop()
         await asyncio.gather(*(kinds.give_back(member.source) for member in self.members.values()))
         for member in self.members.values():
             if member.consented is not None:
@@ -202,6 +222,19 @@ class Fleet:
         for store in self._stores.values():
             await store.close()
         await self._clusters.close()
+
+    async def _listen(self, loaded: Loaded, wanted: Mapping[str, Credential]) -> None:
+        """Serve the local socket where the configuration has it, if it has sinks for it and this is the daemon."""
+        asked_for = any(section.type == "socket" for credential in wanted.values() for section in credential.sinks)
+        state = translate.state_dir(loaded.settings, self._environ)
+        where = local.place(loaded.settings.local, self._environ, state) if asked_for and self._serves else None
+        try:
+            await self._local.listen(where)
+        except OSError as error:
+            problem = Problem("local.socket", None, str(error), "a socket that rotator can listen on")
+        else:
+            return
+        raise ConfigError(str(loaded.file), [problem])
 
     async def _try_files(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
         problems = []
@@ -275,7 +308,18 @@ class Fleet:
         running = self.members.get(name)
         if running is not None and running.made_from == made_from:
             return running
-        site = kinds.Site(name, credential, server.section, security, self._environ, sessions, state, self._clusters)
+        site = kinds.Site(
+            name,
+            credential,
+            server.section,
+            security,
+            self._environ,
+            sessions,
+            state,
+            self._clusters,
+            hooks=self._hooks,
+            local=self._local,
+        )
         sinks = tuple(kinds.sink(section, site) for section in credential.sinks)
         settings = kinds.endpoint(site)
         endpoint = GatedEndpoint(
@@ -306,6 +350,11 @@ class Fleet:
         if known is not None and known.store == store:
             return known
         return Consented(store, self._clock, name)
+
+
+def _bare(sink: Sink) -> Sink:
+    """The sink itself, without what is done after a write to it."""
+    return sink.sink if isinstance(sink, HookedSink) else sink
 
 
 async def _trouble(section: FileSinkSection, name: str, state: StateDirectory) -> str:

@@ -94,8 +94,9 @@ async def fleet(loaded: Loaded, environ: Mapping[str, str], log: logs.Log, clock
     try:
         yield taken
     finally:
-        await taken.dispatcher.drain(loaded.settings.shutdown_grace)
-        await taken.close()
+        grace = loaded.settings.shutdown_grace
+        await taken.dispatcher.drain(grace)
+        await taken.close(grace)
 
 
 async def _pass(

@@ -113,7 +113,7 @@ def _plant(loaded: Loaded, question: Question) -> Plant:
     credentials = (
         CredentialModel(
             asked.spec(name, settings.providers[section.provider], section),
-            tuple(_sink(sink) for sink in section.sinks),
+            tuple(_sink(sink, name) for sink in section.sinks),
         )
         for name, section in settings.credentials.items()
     )
@@ -124,10 +124,12 @@ def _lifetime(section: Provider) -> float:
     return min(section.assumed_lifetime or USUAL_LIFETIME, section.max_lifetime)
 
 
-def _sink(section: Sink) -> SinkModel:
+def _sink(section: Sink, name: str) -> SinkModel:
     in_vault = section.type == "vault"
     interval = section.consumer_interval or (USUAL_INTERVAL if in_vault else 0.0)
-    return SinkModel(f"{section.type}:{section.path}", in_vault, interval)
+    # What has no path of its own is told from others by whose token it holds.
+    place = getattr(section, "path", name)
+    return SinkModel(f"{section.type}:{place}", in_vault, interval)
 
 
 def _weather(plant: Plant, question: Question) -> tuple[float, Weather]:

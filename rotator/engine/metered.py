@@ -31,6 +31,9 @@ class Observer(Protocol):
     def late(self, seconds: float) -> None:
         """A pass has begun so long after the date for which it was planned."""
 
+    def asked(self, result: str) -> None:
+        """A question at the local socket has been answered."""
+
 
 class _Nobody:
     def minted(self, provider: str, result: str, seconds: float) -> None:
@@ -40,6 +43,9 @@ class _Nobody:
         """See `Observer`."""
 
     def late(self, seconds: float) -> None:
+        """See `Observer`."""
+
+    def asked(self, result: str) -> None:
         """See `Observer`."""
 
 

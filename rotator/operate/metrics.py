@@ -64,6 +64,12 @@ class Meters:
             buckets=DELIVERY_BUCKETS,
             registry=self.registry,
         )
+        self._local = Counter(
+            "rotator_local_requests",
+            "Questions at the local socket, by what came of them.",
+            ["result"],
+            registry=self.registry,
+        )
         self._lateness = Histogram(
             "rotator_scheduling_lateness_seconds",
             "From the date for which a pass was planned until it began.",
@@ -84,6 +90,10 @@ class Meters:
     def late(self, seconds: float) -> None:
         """A pass has begun so long after its date."""
         self._lateness.observe(seconds)
+
+    def asked(self, result: str) -> None:
+        """A question at the local socket has been answered."""
+        self._local.labels(result).inc()
 
     def exposition(self, status: Status) -> bytes:
         """Everything, as a scrape gets it."""
