@@ -20,9 +20,12 @@ from rotator.settings.types import (
 )
 from rotator.vault.logins.kubernetes import SERVICE_ACCOUNT_TOKEN
 
+_SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 Mount = Annotated[
     str,
-    Text(r"\w[\w.-]*(?:/\w[\w.-]*)*", "where the method is mounted, without auth/ in front and without slashes around"),
+    Text(
+        rf"{_SEGMENT}(?:/{_SEGMENT})*", "where the method is mounted, without auth/ in front and without slashes around"
+    ),
 ]
 _ON_MOUNT = "Where the method is mounted."
 

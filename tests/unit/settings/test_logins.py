@@ -178,7 +178,7 @@ def test_a_key_that_a_login_lacks_is_told_with_what_to_write(
     assert problem.cure.startswith(f"add {missing} = ")
 
 
-@pytest.mark.parametrize("mount", ["", "/jwt", "jwt/", "a//b", "../sys", "a/../b", "a b", "jwt?x", "jw%74"])
+@pytest.mark.parametrize("mount", ["", "/jwt", "jwt/", "a//b", "../sys", "a/../b", "a b", "jwt?x", "jw%74", "jw\u0442"])
 def test_g08_a_mount_that_is_none_is_refused(home: Home, mount: str) -> None:
     home.secret("jwt", "a.b.c")
     with_login(home, "jwt", 'jwt_file = "jwt"', f'mount = "{mount}"')
