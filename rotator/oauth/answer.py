@@ -17,6 +17,7 @@ from rotator.core.model import Grant, Secret
 from rotator.oauth.refusal import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from rotator.core.model import Moment
@@ -97,13 +98,13 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
         raise refusal(answer.status, fields, answer.where, answer.wait)
     token = _access_token(fields, answer.where)
     _check_type(fields, expected, answer.where)
-    _refuse_bound(token, answer.where)
+    refuse_bound(jwt_claims(token) or {}, answer.where)
     lifetime = _lifetime(fields, token, expected, answer.where)
     return Grant(
         access_token=Secret(token),
         issued=issued,
         lifetime=lifetime,
-        scope=_scope(fields, token, expected, answer.where),
+        scope=granted_scope(fields, token, expected, answer.where),
         refresh_token=_refresh_token(fields, answer.where) if expected.refresh_token else None,
         refresh_in=_refresh_in(fields, lifetime),
     )
@@ -190,9 +191,13 @@ def _refresh_token(fields: dict[str, object], where: str) -> Secret | None:
     return Secret(said)
 
 
-def _refuse_bound(token: str, where: str) -> None:
-    """Refuse a token that says itself that it is of use with a key only (RFC 7800 section 3.1)."""
-    confirmation = (jwt_claims(token) or {}).get("cnf")
+def refuse_bound(claims: Mapping[str, object], where: str) -> None:
+    """Refuse a token of which it is said that it is of use with a key only (RFC 7800 section 3.1).
+
+    Raises:
+        RotationError: TOKEN_BOUND.
+    """
+    confirmation = claims.get("cnf")
     if isinstance(confirmation, dict) and confirmation:
         known = {"x5t#S256": "a certificate", "jkt": "a key (DPoP)"}
         kinds = [words for name, words in known.items() if name in confirmation] or ["a key"]
@@ -261,8 +266,12 @@ def jwt_lifetime(token: str) -> float | None:
     return span if math.isfinite(span) and span > 0 else None
 
 
-def _scope(fields: dict[str, object], token: str, expected: Expectations, where: str) -> str:
-    """The scope granted: the one asked for if the answer has none (RFC 6749 section 5.1), none if it is unreadable."""
+def granted_scope(fields: Mapping[str, object], token: str, expected: Expectations, where: str) -> str:
+    """The scope granted: the one asked for if the answer has none (RFC 6749 section 5.1), none if it is unreadable.
+
+    Raises:
+        RotationError: SCOPE_NARROWER.
+    """
     said = fields.get("scope")
     if said is None:
         return expected.scope
