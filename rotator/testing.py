@@ -173,10 +173,11 @@ class MemorySource:
         self._versions = itertools.count(1)
         self.store(client_id, *(secrets or ("secret",)))
 
-    def store(self, client_id: str, *secrets: str) -> None:
+    def store(self, client_id: str, *secrets: str, expires: datetime | None = None) -> None:
         """Store a new version of the document."""
         version = f"v{next(self._versions)}"
-        self._document: ClientCredentials | None = ClientCredentials(client_id, tuple(map(Secret, secrets)), version)
+        kept = tuple(map(Secret, secrets))
+        self._document: ClientCredentials | None = ClientCredentials(client_id, kept, version, expires=expires)
 
     def remove(self) -> None:
         """Remove the document."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rotator.core import expiry
 from rotator.core.observation import Failure, Stage
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rotator.core.expiry import SecretEnd
     from rotator.core.model import BearerToken, CredentialSpec, Moment
     from rotator.core.policy import Plan, Reason
     from rotator.core.ports import Journal, Sink
@@ -22,6 +24,7 @@ class Chronicle:
         self._journal = journal
         self._adopted: str | None = None
         self._expired: str | None = None
+        self._ends = expiry.Told()
         self._clamp_told = False
         self._failing: tuple[Failure, bool] | None = None
 
@@ -108,6 +111,23 @@ class Chronicle:
             return
         self._expired = token.fingerprint
         self._tell("token.expired", fingerprint=token.fingerprint, expires_at=now.at(token.expires))
+
+    def secret_ends(self, end: SecretEnd, now: Moment) -> None:
+        """The source says when the client secret ends; told when one of `expiry.DAYS` has been reached."""
+        within, self._ends = self._ends.look(end, now.wall)
+        if within is not None:
+            self._tell(
+                "credential.expiring",
+                provider=self._spec.provider,
+                expires_at=end.at,
+                days_left=round(end.days_left(now.wall), 1),
+                within_days=within,
+                cure=expiry.CURE,
+            )
+
+    def inherit(self, before: Chronicle) -> None:
+        """Take over what has been told of the client secret: a changed configuration makes no news of it."""
+        self._ends = before._ends
 
     def _failure(
         self, failure: Failure, next_at: float, left: float, now: Moment, *, retryable: bool

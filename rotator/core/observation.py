@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rotator.core.errors import Code
+    from rotator.core.expiry import SecretEnd
     from rotator.core.model import BearerToken
 
 NEVER = float("-inf")
@@ -103,6 +104,7 @@ class Observation:
         stalled_at: When the provider last answered with a token no better than the one held.
         looked_at: When source and sinks were last looked at.
         forced: Whether a mint was asked for although none may be due.
+        secret: When the client secret ends, by the calendar; None where its source does not say.
     """
 
     inputs: str | None = None
@@ -114,3 +116,4 @@ class Observation:
     stalled_at: float = NEVER
     looked_at: float = NEVER
     forced: bool = False
+    secret: SecretEnd | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rotator.core import policy
 from rotator.core.chronicle import Chronicle
 from rotator.core.errors import Code, RotationError, whence
+from rotator.core.expiry import SecretEnd
 from rotator.core.model import BearerToken, ClientCredentials, Moment, TokenRecord, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.core.policy import Deliver, Mint, Wait
@@ -77,6 +78,7 @@ class Rotation:
         """Take over what another rotation of the same credential had in hand: the configuration was changed."""
         self.seen = replace(self.seen, in_hand=before.seen.in_hand, requested_at=before.seen.requested_at)
         self._minted = before._minted
+        self._told.inherit(before._told)
 
     def clock_was_set(self) -> None:
         """The wall clock was stepped: date the held token anew, so that the sinks get the true time of its end.
@@ -172,14 +174,15 @@ class Rotation:
         """
         read = await self._attempt(self._source.read())
         if isinstance(read, ClientCredentials):
-            self._take_inputs(self.spec.inputs(read))
+            self._take_inputs(read)
             self._said = read
         elif not (read.code.retryable and isinstance(self._said, ClientCredentials)):
             self._said = read
         self._said_at = self._elapsed()
         return self._said
 
-    def _take_inputs(self, inputs: str) -> None:
+    def _take_inputs(self, read: ClientCredentials) -> None:
+        inputs = self.spec.inputs(read)
         changed = self.seen.inputs not in (None, inputs)
         failure = self.seen.failure
         self.seen = replace(
@@ -187,6 +190,7 @@ class Rotation:
             inputs=inputs,
             inputs_changed_at=self._elapsed() if changed else self.seen.inputs_changed_at,
             failure=None if failure is not None and failure.stage is Stage.READ else failure,
+            secret=None if read.expires is None else SecretEnd(read.version, read.expires),
         )
 
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
@@ -306,6 +310,8 @@ class Rotation:
             last = max(policy.tokens(self.seen), key=lambda token: token.expires, default=None)
             if last is not None and last.expires <= now.elapsed:
                 self._told.expired(last, now)
+        if self.seen.secret is not None:
+            self._told.secret_ends(self.seen.secret, now)
 
     def _failure(self, error: RotationError, stage: Stage, before: Failure | None) -> Failure:
         now = self._elapsed()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
+from rotator.core import expiry
 from rotator.core.errors import whence
 from rotator.core.model import rfc3339
 from rotator.operate.outlet import Outlet
@@ -22,7 +23,7 @@ from rotator.operate.redaction import redact_fields
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
     from typing import TextIO
 
     from structlog.typing import EventDict, Processor
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LEVELS = {
     "credential.broken": logging.ERROR,
+    "credential.expiring": logging.WARNING,
     "credential.lead_clamped": logging.WARNING,
     "credential.previous_secret": logging.WARNING,
     "credential.rejected": logging.ERROR,
@@ -54,7 +56,7 @@ LEVELS = {
     "vault.token_left": logging.WARNING,
     "vault.unavailable": logging.WARNING,
 }
-"""The level of each event that is not an information."""
+"""The level of each event that is not an information; of one, the lower of two: see `_level`."""
 
 QUIET_LIBRARIES = ("aiohttp", "apscheduler", "asyncio", "hvac", "urllib3", "requests")
 """Heard from warning on; their chatter at lower levels is for their developers."""
@@ -82,8 +84,8 @@ class Log:
         self._dropped = 0
 
     def event(self, name: str, /, **fields: object) -> None:
-        """Write one event at the level that `LEVELS` gives it."""
-        self._logger.log(LEVELS.get(name, logging.INFO), name, **fields)
+        """Write one event at its level."""
+        self._logger.log(_level(name, fields), name, **fields)
         if self._outlet.dropped > self._dropped:
             lost, self._dropped = self._outlet.dropped - self._dropped, self._outlet.dropped
             # The report may be lost as well; so the next one tells them all.
@@ -92,6 +94,13 @@ class Log:
     def close(self) -> None:
         """Write what is still on its way."""
         self._outlet.close()
+
+
+def _level(name: str, fields: Mapping[str, object]) -> int:
+    """What `LEVELS` says; an error where a client secret has ended, or does so within a day."""
+    if name == "credential.expiring" and fields.get("within_days") in range(expiry.URGENT + 1):
+        return logging.ERROR
+    return LEVELS.get(name, logging.INFO)
 
 
 def configure(settings: LogSettings, stream: TextIO | None = None) -> Log:

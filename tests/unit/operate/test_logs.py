@@ -55,6 +55,12 @@ def test_an_event_is_one_json_object_with_time_level_and_name_first(lines: Any) 
     assert line["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize(("within", "level"), [(30, "warning"), (7, "warning"), (1, "error"), (0, "error")])
+def test_the_end_of_a_client_secret_is_an_error_from_one_day_before_it_on(lines: Any, within: int, level: str) -> None:
+    (line,) = lines(lambda log: log.event("credential.expiring", credential="a", within_days=within))
+    assert line["level"] == level
+
+
 def test_retries_are_told_at_debug_level_only(lines: Any) -> None:
     assert lines(lambda log: log.event("token.mint_retried")) == []
     assert lines(lambda log: log.event("token.mint_retried"), "debug")[0]["level"] == "debug"
