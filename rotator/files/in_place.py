@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 LOG_MODE = 0o600
 
-LEASE_TRIES = 2000
-"""How often the lease is asked for, some milliseconds in all: most readers have the file open for microseconds."""
+LEASE_TRIES = 50
+"""How often the lease is asked for. Most readers have the file open for microseconds, and each try gives way to them."""
 
 
 def log_name(name: str) -> str:

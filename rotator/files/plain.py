@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 MAX_SIZE = 1 << 20
 """Bytes. What is larger is no token file, and is not read to its end."""
 
-TRIES_TO_OPEN = 2000
-"""How often a file is opened that another process keeps to itself; some milliseconds in all."""
+TRIES_TO_OPEN = 50
+"""How often a file is opened that another process keeps to itself, as it does for microseconds."""
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",

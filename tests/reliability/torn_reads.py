@@ -144,10 +144,15 @@ def _wait(workers: list[Any], goal: Goal, counts: tuple[Any, Any, Any], say: Cal
         time.sleep(0.05)
 
 
+def token(name: str, *, shorter: bool = False) -> str:
+    """The name of a token that tells whether it is whole."""
+    half = hashlib.sha256(name.encode()).hexdigest() * (DIGESTS // 2 if shorter else DIGESTS)
+    return f"{half}.{hashlib.sha256(half.encode()).hexdigest()}"
+
+
 def _next(writer: object, number: int) -> Any:
-    """A record whose token tells whether it is whole."""
-    half = hashlib.sha256(f"{writer}.{number}".encode()).hexdigest() * DIGESTS
-    return record(f"{half}.{hashlib.sha256(half.encode()).hexdigest()}", inputs=f"{writer}.{number}")
+    name = f"{writer}.{number}"
+    return record(token(name), inputs=name)
 
 
 def is_whole(kind: str, content: bytes) -> bool:
@@ -155,8 +160,8 @@ def is_whole(kind: str, content: bytes) -> bool:
     found = FORMATS[kind].extract(content, Layout("billing"))
     if found is None:
         return False
-    token = found.reveal() if hasattr(found, "reveal") else found.access_token.reveal()
-    parts = token.split(".")
+    whole = found.reveal() if hasattr(found, "reveal") else found.access_token.reveal()
+    parts = whole.split(".")
     return len(parts) == 3 and parts[2] == hashlib.sha256(parts[1].encode()).hexdigest()
 
 
