@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rotator import kinds
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rotator.settings.providers import Provider as ProviderSection
     from rotator.settings.sinks import FileSink as FileSinkSection
     from rotator.settings.vault import Vault
+    from rotator.vault.auth import Login
     from rotator.vault.consent_store import VaultConsentStore
 
 NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
@@ -56,6 +57,11 @@ class _Store:
     task: asyncio.Task[None]
     ended: Callable[[asyncio.Task[None]], object]
     made_from: tuple[Vault, Security]
+    login: Login
+
+    def enters_like(self, section: Vault, security: Security) -> bool:
+        """Whether its Vault is entered as these say."""
+        return (self.made_from[0].auth, self.made_from[1]) == (section.auth, security)
 
     async def close(self) -> None:
         self.task.remove_done_callback(self.ended)  # it ends on purpose
@@ -259,11 +265,15 @@ class Fleet:
 
     def _store(self, loaded: Loaded, name: str, section: Vault) -> _Store:
         journal = _NamedVault(self._journal, name) if name else self._journal
-        settings = translate.vault(loaded, self._environ, name)
+        settings, made_from = translate.vault(loaded, self._environ, name), (section, loaded.settings.security)
+        before = self._stores.get(name)
+        if before is not None and before.enters_like(*made_from):
+            # The same login goes on: it may hold a secret id that could be unwrapped once (V31).
+            settings = replace(settings, auth=before.login)
         session = VaultSession(settings, self._clock, journal, self.dispatcher.store_recovered)
         task = asyncio.create_task(session.run(), name="vault session")
         task.add_done_callback(self._ended)
-        return _Store(session, task, self._ended, (section, loaded.settings.security))
+        return _Store(session, task, self._ended, made_from, settings.auth)
 
     def _replace_servers(self, settings: Settings) -> list[_Store | Provider]:
         before = self.servers
