@@ -22,8 +22,8 @@ def shown(said: bytes, *, torn: bool, token: str) -> str:
         token: What must not be shown.
     """
     secret = token.encode()
-    text = said[_first_whole(said, secret) :] if torn else said
-    text = text[: _last_whole(text, secret)].replace(secret, CUT.encode())
+    begin, end = _first_whole(said, secret) if torn else 0, _last_whole(said, secret)
+    text = said[begin : max(begin, end)].replace(secret, CUT.encode())
     plain = "".join(c if c.isprintable() else " " for c in text[-SHOWN:].decode(errors="replace"))
     return " ".join(plain.split())
 

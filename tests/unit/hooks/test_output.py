@@ -49,6 +49,10 @@ def test_the_beginning_of_a_token_that_was_not_said_to_its_end_is_not_shown(leng
     assert shown(b"before " + TOKEN[:length].encode(), torn=False, token=TOKEN) == "before"
 
 
+def test_two_halves_of_tokens_side_by_side_are_both_not_shown() -> None:
+    assert shown((TOKEN[2:] + TOKEN[:-1]).encode(), torn=True, token=TOKEN) == ""
+
+
 @given(
     st.lists(st.sampled_from([TOKEN, TOKEN[:8], TOKEN[8:], "a", "abcdefgh", " and ", "z", "words "]), max_size=12),
     st.integers(0, 200),
