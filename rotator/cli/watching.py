@@ -15,6 +15,7 @@ from rich.text import Text
 
 from rotator.cli import asking
 from rotator.cli.options import UnansweredError, UnknownError
+from rotator.core import expiry
 from rotator.operate import durations
 from rotator.operate.status import State
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rotator.operate.listening import HttpSettings
 
 Document = dict[str, Any]
+
+DAY = 86400.0
 
 EVERY = 2.0
 """Seconds between two looks of `--watch`."""
@@ -195,6 +198,8 @@ def _facts(one: Document) -> list[tuple[str, Text]]:
         ),
         ("last success", Text(one["last_success_at"] or "none yet")),
     ]
+    if one["client_secret_expires_at"] is not None:
+        facts.append(("client secret", _secret(one["client_secret_expires_at"], one["client_secret_valid_for_s"])))
     if token is not None:
         life = f"{token['fingerprint']}, issued {token['issued_at']}, expires {token['expires_at']}"
         facts.insert(2, ("token", Text(life)))
@@ -202,6 +207,12 @@ def _facts(one: Document) -> list[tuple[str, Text]]:
         (sink["kind"], Text(_sink(sink), style="" if sink["failure"] is None else "yellow")) for sink in one["sinks"]
     ]
     return facts
+
+
+def _secret(expires_at: str, left: float) -> Text:
+    """When the client secret ends, the more striking the nearer that is."""
+    style = "red" if left <= expiry.URGENT * DAY else "yellow" if left <= max(expiry.DAYS) * DAY else ""
+    return Text(f"ends {expires_at}, in {span(left)}" if left else f"ended {expires_at}", style=style)
 
 
 def _sink(sink: Document) -> str:

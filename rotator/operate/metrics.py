@@ -198,6 +198,11 @@ def _credentials(status: Status) -> Iterator[Metric]:
             "Whether every consumer holds an unexpired token.",
             lambda one: float(one.served_until > status.now.elapsed),
         ),
+        (
+            "rotator_client_secret_expiry_timestamp_seconds",
+            "When the client secret ends, as its source says.",
+            lambda one: math.inf if one.secret is None else one.secret.at.timestamp(),
+        ),
         ("rotator_consecutive_failures", "Failures in a row.", lambda one: float(one.attempts)),
     )
     for name, words, figure in figures:

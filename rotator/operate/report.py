@@ -77,6 +77,8 @@ def credential(status: CredentialStatus, now: Moment) -> Document:
         "next_mint_in_s": _seconds(max(0.0, status.next_mint.at - now.elapsed)),
         "next_mint_reason": str(status.next_mint.reason),
         "last_success_at": at(status.last_success, now),
+        "client_secret_expires_at": None if status.secret is None else rfc3339(status.secret.at),
+        "client_secret_valid_for_s": None if status.secret is None else _left(status.secret.at, now),
         "consecutive_failures": status.attempts,
         "failure": trouble(status.worst, now),
         "sinks": [sink(one, now) for one in status.sinks],
@@ -152,6 +154,11 @@ def event(told: Event) -> Document:
 def at(elapsed: float, now: Moment) -> str | None:
     """The wall time of a reading of the elapsed clock; None for never and for ever."""
     return rfc3339(now.at(elapsed)) if math.isfinite(elapsed) else None
+
+
+def _left(end: datetime, now: Moment) -> float:
+    """Seconds until a date of the calendar; 0 after it."""
+    return max(0.0, round((end - now.wall).total_seconds(), 1))
 
 
 def _seconds(value: float) -> float | None:

@@ -17,6 +17,7 @@ from rotator.core.observation import NEVER, Failure, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rotator.core.expiry import SecretEnd
     from rotator.core.model import BearerToken, CredentialSpec, Moment
     from rotator.core.observation import Observation, SinkView, Surroundings
 
@@ -101,6 +102,7 @@ class CredentialStatus:
         last_success: When the provider last gave a token, as far as is known; NEVER when it did not.
         trouble: Why the last mint failed.
         sinks: In the order of the configuration.
+        secret: When the client secret ends, by the calendar; None where its source does not say.
     """
 
     spec: CredentialSpec
@@ -113,6 +115,7 @@ class CredentialStatus:
     last_success: float
     trouble: Trouble | None
     sinks: tuple[SinkStatus, ...]
+    secret: SecretEnd | None = None
 
     @property
     def name(self) -> str:
@@ -174,6 +177,7 @@ def of(
         last_success=max((seen.requested_at, *(one.issued.elapsed for one in known))),
         trouble=trouble,
         sinks=sinks,
+        secret=seen.secret,
     )
 
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code
+from rotator.core.expiry import SecretEnd
 from rotator.core.model import BearerToken, CredentialSpec, Moment, Secret, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
 from rotator.operate.history import History
@@ -40,7 +41,7 @@ def failure(code: Code, stage: Stage, lasted: float, row: int, detail: str = "",
 
 @dataclass(frozen=True)
 class Case:
-    """One credential, and what is remembered of it: the ages of its last tokens, in seconds.
+    """One credential, and what is remembered of it: the ages of its last tokens, in seconds; its secret's end, in days.
 
     Sinks hold the newest of them; those that failed, or that are `behind`, the one before.
     """
@@ -55,6 +56,7 @@ class Case:
     required: bool = True
     looked: bool = True
     scope: str = "openid admin"
+    secret_ends_in: float | None = None
 
     @property
     def names(self) -> Mapping[str, Failure | None]:
@@ -84,6 +86,7 @@ class Case:
             failure=self.mint,
             requested_at=hand.issued.elapsed if hand else NEVER,
             looked_at=NOW.elapsed - 20.0 if self.looked else NEVER,
+            secret=None if self.secret_ends_in is None else SecretEnd("v1", NOW.wall + timedelta(self.secret_ends_in)),
         )
 
     def status(self) -> CredentialStatus:
@@ -189,7 +192,7 @@ def night() -> list[Case]:
         ),
         Case("mailer", "keycloak", ages=(122.0, 399.0, 664.0, 941.0)),
         Case("metrics-push", "keycloak", ages=(201.0, 470.0, 744.0)),
-        Case("search-index", "entra", ages=(1250.0, 2950.0), lifetime=3600.0),
+        Case("search-index", "entra", ages=(1250.0, 2950.0), lifetime=3600.0, secret_ends_in=200.0),
         Case("reports", "keycloak", ages=(), looked=False),
     ]
 

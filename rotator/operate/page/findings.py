@@ -10,10 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator.core import expiry
+from rotator.core.model import rfc3339
 from rotator.core.observation import NEVER, Stage
 from rotator.operate.durations import span
 from rotator.operate.page.query import Query
-from rotator.operate.page.words import Instant, instant, several
+from rotator.operate.page.words import Instant, instant, relative, several
 from rotator.operate.redaction import redact_text
 from rotator.operate.status import State
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rotator.core.errors import Code
+    from rotator.core.expiry import SecretEnd
     from rotator.core.model import Moment
     from rotator.operate.status import CredentialStatus, Status, Trouble, VaultStatus
 
@@ -77,12 +80,13 @@ class Finding:
 def findings(status: Status) -> list[Finding]:
     """Everything that is wrong with one rotator, the worst first; empty when nothing is."""
     found = [*_stopped(status), *_of_credentials(status), *_vault(status), *_reload(status)]
+    found += _secrets(status.credentials, status.now)
     return sorted(found, key=lambda finding: (SEVERITY.index(finding.state), finding.until))
 
 
 def finding(one: CredentialStatus, now: Moment) -> Finding | None:
     """What is wrong with one credential."""
-    return None if one.state is State.FRESH else _of_group([one], now)
+    return next(_secrets([one], now), None) if one.state is State.FRESH else _of_group([one], now)
 
 
 def urgency(credential: CredentialStatus) -> tuple[int, float, str]:
@@ -248,6 +252,38 @@ def _troubles(credentials: Iterable[CredentialStatus]) -> Iterator[Trouble]:
     for one in credentials:
         if one.worst is not None:
             yield one.worst
+
+
+def _secrets(credentials: Iterable[CredentialStatus], now: Moment) -> Iterator[Finding]:
+    """Client secrets that end soon, or have ended: one finding for each of `expiry.DAYS`, the nearest first."""
+    ends: dict[int, list[tuple[SecretEnd, str]]] = defaultdict(list)
+    for one in credentials:
+        within = None if one.secret is None else one.secret.within(now.wall)
+        if one.secret is not None and within is not None:
+            ends[within].append((one.secret, one.name))
+    for within, found in sorted(ends.items()):
+        found.sort(key=lambda end: (end[0].at, end[1]))
+        yield _of_secrets(found, within, now)
+
+
+def _of_secrets(found: list[tuple[SecretEnd, str]], within: int, now: Moment) -> Finding:
+    (first, name), several_end = found[0], len(found) > 1
+    left = (first.at - now.wall).total_seconds()
+    if several_end:
+        ends = f"end, that of {name} first" if left > 0 else f"have ended, that of {name} first"
+        head = f"The client secrets of {len(found)} credentials {ends}, {relative(left)}."
+    else:
+        head = f"The client secret of {name} {'ends' if left > 0 else 'ended'} {relative(left)}."
+    return Finding(
+        State.FAILING if within <= expiry.URGENT else State.PENDING,
+        math.inf,  # no consumer is hit yet
+        head,
+        found=f"{name}: client_secret_expires_at at its source is {rfc3339(first.at)}",
+        cure=expiry.CURE,
+        names=tuple(name for _, name in found[:NAMED]),
+        hit=len(found),
+        query=Query() if several_end else Query(name=name),
+    )
 
 
 def _reload(status: Status) -> Iterator[Finding]:

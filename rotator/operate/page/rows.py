@@ -11,7 +11,7 @@ from rotator.core.observation import NEVER
 from rotator.operate.durations import span
 from rotator.operate.page.findings import urgency
 from rotator.operate.page.timeline import timeline
-from rotator.operate.page.words import Instant, instant, relative
+from rotator.operate.page.words import Instant, instant, relative, told
 from rotator.operate.redaction import redact_text
 from rotator.operate.status import MEANING, State
 
@@ -147,6 +147,7 @@ class Row:
     timeline: Timeline
     renew_at: float
     recheck: str
+    secret: Instant | None
 
 
 def row(one: CredentialStatus, status: Status, history: History) -> Row:
@@ -171,6 +172,7 @@ def row(one: CredentialStatus, status: Status, history: History) -> Row:
         timeline=timeline(one, history.lives(one.name), status.started.elapsed, now),
         renew_at=one.spec.renewal_share if one.token is None else policy.renewal_share(one.spec, one.token),
         recheck=span(one.spec.recheck_interval),
+        secret=None if one.secret is None else told(one.secret.at, now),
     )
 
 

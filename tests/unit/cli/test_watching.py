@@ -94,6 +94,20 @@ def test_one_credential_is_shown_in_detail() -> None:
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("ends_in", "text"),
+    [
+        (6.5, "client secret ends 2026-11-30T15:12:05Z, in 6 d 12 h"),
+        (-1.0, "client secret ended 2026-11-23T03:12:05Z"),
+        (None, ""),
+    ],
+)
+def test_the_end_of_a_client_secret_is_shown_in_detail(ends_in: float | None, text: str) -> None:
+    found = " ".join(shown(one(Case("billing", secret_ends_in=ends_in))).split())
+    assert text in found
+    assert ("client secret" in found) is bool(text)
+
+
 def test_what_was_never_minted_says_so() -> None:
     text = shown(one(Case("reports", ages=(), looked=False)))
     assert "none yet" in text

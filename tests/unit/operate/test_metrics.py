@@ -24,6 +24,7 @@ PRODUCT = {
     "rotator_token_next_mint_timestamp_seconds": {"credential", "provider"},
     "rotator_token_last_success_timestamp_seconds": {"credential", "provider"},
     "rotator_token_ready": {"credential", "provider"},
+    "rotator_client_secret_expiry_timestamp_seconds": {"credential", "provider"},
     "rotator_consecutive_failures": {"credential", "provider"},
     "rotator_credential_state": {"credential", "provider", "state"},
     "rotator_mints_total": {"provider", "result"},
@@ -97,6 +98,12 @@ def test_dates_are_posix_seconds_of_the_wall_clock() -> None:
     ahead = credential.next_mint.at - NOW.elapsed
     assert value(shown, "rotator_token_next_mint_timestamp_seconds") == pytest.approx(NOW.wall.timestamp() + ahead)
     assert value(shown, "rotator_vault_token_expiry_timestamp_seconds") == pytest.approx(NOW.wall.timestamp() + 2650)
+
+
+def test_the_end_of_a_client_secret_has_a_sample_where_its_source_names_one() -> None:
+    shown = status([Case("billing", secret_ends_in=7.0), Case("search")])
+    ends = NOW.wall.timestamp() + 7 * 86400
+    assert value(shown, "rotator_client_secret_expiry_timestamp_seconds") == pytest.approx(ends)
 
 
 def test_the_worst_sink_decides_when_a_credential_expires() -> None:

@@ -47,6 +47,17 @@ def rendered(status: Status, query: dict[str, str] | None = None, history: Histo
     return page.render(status, history or forgetful(), Query.parse(query or {})).decode()
 
 
+def test_the_end_of_a_client_secret_is_told_in_detail_and_ahead_of_everything_when_it_is_near() -> None:
+    far, near, ended = (
+        text_of(rendered(fleets.status([fleets.Case("billing", secret_ends_in=days)]), {"name": "billing"}))
+        for days in (200.0, 6.5, -0.5)
+    )
+    assert "Nothing is wrong with billing." in far
+    assert "ends 2027-06-12 03:12:05 UTC (in 200 d), as its source says" in far
+    assert "The client secret of billing ends in 6 d 12 h." in near
+    assert "ended 2026-11-23 15:12:05 UTC (12 h ago), as its source says" in ended
+
+
 def forgetful() -> History:
     return History(RecordingJournal(), FakeClock())
 

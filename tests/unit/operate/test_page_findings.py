@@ -55,6 +55,38 @@ def test_a_vault_that_is_away_is_told_before_any_credential_fails_for_it() -> No
     assert (found.found, found.cure) == ("503: sealed", Code.VAULT_UNAVAILABLE.cure)
 
 
+@pytest.mark.parametrize(
+    ("ends_in", "headline", "state"),
+    [
+        pytest.param(29.5, "The client secret of a ends in 29 d 12 h.", State.PENDING, id="within 30 days"),
+        pytest.param(6.5, "The client secret of a ends in 6 d 12 h.", State.PENDING, id="within 7 days"),
+        pytest.param(0.5, "The client secret of a ends in 12 h.", State.FAILING, id="within a day"),
+        pytest.param(-2.0, "The client secret of a ended 2 d ago.", State.FAILING, id="ended"),
+    ],
+)
+def test_a_client_secret_that_ends_soon_is_a_finding_of_the_fleet_and_of_its_credential(
+    ends_in: float, headline: str, state: State
+) -> None:
+    shown = status([Case("a", secret_ends_in=ends_in), Case("b", secret_ends_in=31.0)])
+    (found,) = findings(shown)
+    assert (found.headline, found.state, found.names) == (headline, state, ("a",))
+    assert "client_secret_previous" in found.cure
+    assert found == finding(shown.credentials[0], shown.now)
+    assert finding(shown.credentials[1], shown.now) is None
+
+
+def test_client_secrets_that_end_within_the_same_days_are_one_finding_the_nearest_first() -> None:
+    cases = [Case(f"c{number}", secret_ends_in=number) for number in range(2, 40)]
+    week, month = findings(status(cases))
+    assert week.headline == "The client secrets of 6 credentials end, that of c2 first, in 2 d."
+    assert (month.hit, month.names) == (23, ("c8", "c9", "c10", "c11", "c12"))
+
+
+def test_what_hits_consumers_comes_before_a_secret_that_ends_today() -> None:
+    cases = [Case("soon", secret_ends_in=0.1), Case("now", mint=AWAY)]
+    assert [one.names for one in findings(status(cases))] == [("now",), ("soon",)]
+
+
 def test_one_that_has_expired_says_since_when() -> None:
     (found,) = findings(status([Case("a", ages=(700.0,), mint=AWAY)]))
     assert found.state is State.EXPIRED

@@ -24,6 +24,7 @@ WHOLE = {
 CREDENTIAL = {
     "credential", "provider", "required", "state", "meaning", "served_until", "valid_for_s", "outage_budget_s", "token",
     "next_mint_at", "next_mint_in_s", "next_mint_reason", "last_success_at", "consecutive_failures", "failure", "sinks",
+    "client_secret_expires_at", "client_secret_valid_for_s",
 }  # fmt: skip
 TOKEN = {"fingerprint", "issued_at", "expires_at", "lifetime_s", "scope"}
 SINK = {"sink", "kind", "fingerprint", "expires_at", "valid_for_s", "behind", "failure"}
