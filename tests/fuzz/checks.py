@@ -18,7 +18,10 @@ from yarl import URL
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord, fingerprint
-from rotator.files.formats import FORMATS, Layout, is_ours
+from rotator.files.formats import FORMATS, is_ours
+from rotator.files.language import TemplateError
+from rotator.files.place import locate, taken
+from rotator.files.template import LARGEST_RESULT, Template
 from rotator.oauth.answer import LONGEST_TOKEN, Answer, Expectations, read_answer
 from rotator.oauth.grants import GrantParameters
 from rotator.oauth.retry_after import LONGEST, retry_after
@@ -28,6 +31,7 @@ from rotator.testing import EPOCH, FakeClock
 from rotator.vault import answers
 from rotator.vault.mounts import check_path
 from rotator.vault.records import restore
+from tests.integration.files.harness import layout
 from tests.support.canary import Searcher, canary, thorny
 from tests.support.requests import built
 
@@ -173,13 +177,38 @@ def record(fields: Mapping[str, object]) -> None:
 
 def file_content(content: bytes, credential: str) -> None:
     """Whatever is found in a file: it is a record, a token or nothing; a token found is what was rendered."""
-    layout = Layout(credential)
-    for row in FORMATS.values():
-        found = row.extract(content, layout)
+    for kind, row in FORMATS.items():
+        found = row.extract(content, layout(kind, credential))
         if isinstance(found, Secret):
-            assert row.render(record_of(found.reveal()), layout) == content or b"='" in content
-            assert row.resembles(content)
-    is_ours(content, Layout("billing"))
+            again = row.render(record_of(found.reveal()), layout(kind, credential))
+            assert row.extract(again, layout(kind, credential)) == found
+            assert again == content or b"='" in content or kind in MAY_BE_SPACED
+        is_ours(content, layout(kind, credential))
+
+
+MAY_BE_SPACED = {"kubectl-exec", "dockerconfigjson"}
+"""Documents, which are read also when they are written otherwise; such a file is then written anew."""
+
+
+def template(source: str, token: str, scope: str) -> str:
+    """A template is refused, or what it makes is text of bounded size that it knows again, with no object's innards."""
+    try:
+        made = Template(f"made by a test {source}", "/etc/rotator/fuzz.j2")
+    except TemplateError as error:
+        assert error.found, error.cure  # noqa: PT017  a check, no test
+        return "refused"
+    variables = {**record_of(token).fields(), "scope": scope, "refresh_after": "", "credential": "billing"}
+    try:
+        content = made.render(variables)
+    except RotationError as error:
+        assert error.code is Code.FILE_TEMPLATE  # noqa: PT017  likewise
+        return error.code.text
+    assert len(content.decode()) <= LARGEST_RESULT
+    assert made.resembles(content)
+    assert not re.search(rb"object at 0x|<(?:built-in|class|function|bound|module) ", content) or "<" in source + scope
+    place = locate(content, Secret(token))
+    assert place is None or taken(content, place) == Secret(token)
+    return "made"
 
 
 def _mark(token: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 from typing import TYPE_CHECKING
 
+from rotator.files.formats import FORMATS
 from tests.fuzz import checks, grammar
+from tests.integration.files.harness import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,6 +46,13 @@ def file_content(data: bytes) -> None:
     checks.file_content(data, "billing")
 
 
+def template(data: bytes) -> None:
+    """Templates of operators; a line end parts token and template."""
+    first, _, rest = data.partition(b"\n")
+    token = re.sub(r"[^A-Za-z0-9._~+/-]", "", _text(first)) or "t"
+    checks.template(_text(rest).encode(errors="replace").decode(), token, _text(first))
+
+
 def kv_path(data: bytes) -> None:
     """Paths of Vault."""
     checks.kv_path(_text(data))
@@ -65,7 +75,7 @@ def redaction(data: bytes) -> None:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     function.__name__: function
-    for function in (answer, vault_answer, wait, setting, file_content, kv_path, record, redaction)
+    for function in (answer, vault_answer, wait, setting, file_content, template, kv_path, record, redaction)
 }
 
 
@@ -80,6 +90,14 @@ _TEXTS = {
     "file_content": (
         "a.b.c==", "Authorization: Bearer a.b.c\n", "BILLING_ACCESS_TOKEN=a.b.c\n", "BILLING_ACCESS_TOKEN='~a'\n",
         json.dumps(_RECORD),
+        *(FORMATS[kind].render(checks.record_of("a.b.c"), layout(kind)).decode()
+          for kind in ("netrc", "kubectl-exec", "dockerconfigjson", "template")),
+    ),
+    "template": (
+        "a.b\n{{ access_token }}", "a.b\nx {{ ('me:' ~ access_token) | b64encode }}\n{# c #}",
+        "a.b\n{% if scope == 'x' %}{{ access_token | shell }}{% elif scope %}{{ access_token }}{% else %}{% endif %}",
+        "a.b\n{% raw %}{{ x }}{% endraw %}{{ access_token if scope in 'a' else access_token | tojson }}",
+        "a.b\n{{ access_token.__class__ }}{% for a in access_token %}{{ '%s' % a }}{% endfor %}",
     ),
     "kv_path": ("secret/tokens/billing", "secret/a%2e/b", "secret/../b", "a//b"),
     "record": (json.dumps(_RECORD), json.dumps({**_RECORD, "expires_at": "9999-12-31T23:59:59-14:00"})),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import netrc
 import string
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +16,10 @@ from hypothesis import strategies as st
 
 from rotator.core.errors import Code, RotationError
 from rotator.files.formats import FORMATS, Layout, variable
+from rotator.files.options import WORDS
 from tests.fuzz import checks
 from tests.fuzz.systemd import environment
+from tests.integration.files.harness import layout
 from tests.support.canary import TOKEN_CHARACTERS
 
 TOKENS = st.builds(
@@ -56,6 +61,56 @@ def test_a_real_shell_reads_the_token_and_nothing_else_f17(wanted: list[tuple[st
     assert in_shells(files) == [{variable(name): token} for name, token in wanted]
 
 
+@settings(max_examples=25, deadline=30_000)
+@given(st.lists(st.tuples(NAMES, TOKENS), min_size=1, max_size=8))
+def test_a_real_shell_reads_what_a_template_quotes_for_it_and_nothing_else_f17(wanted: list[tuple[str, str]]) -> None:
+    files = [
+        (name, FORMATS["template"].render(checks.record_of(token), layout("template", name))) for name, token in wanted
+    ]
+    found = in_shells(files)
+    assert [one["TOKEN"] for one in found] == [token for _, token in wanted]
+    assert [b64decode(one["BASIC"]).decode() for one in found] == [f"me:{token}" for _, token in wanted]
+    assert {frozenset(one) for one in found} == {frozenset({"TOKEN", "BASIC"})}
+
+
+MACHINES, LOGINS, REGISTRIES = (
+    st.from_regex(WORDS[key], fullmatch=True).filter(str.isascii) for key in ("machine", "login", "registry")
+)
+
+
+@EXAMPLES
+@given(MACHINES, LOGINS, TOKENS)
+def test_pythons_reader_of_netrc_files_reads_one_login_and_nothing_else_f17(
+    machine: str, login: str, token: str
+) -> None:
+    content = FORMATS["netrc"].render(checks.record_of(token), Layout("billing", machine=machine, login=login))
+    assert content.count(b"\n") == 1
+    with TemporaryDirectory() as place:
+        file = Path(place) / "netrc"
+        file.write_bytes(content)
+        found = netrc.netrc(str(file))
+    assert found.hosts == {machine: (login, "", token)}
+    assert found.macros == {}
+
+
+@EXAMPLES
+@given(REGISTRIES, LOGINS, TOKENS)
+def test_a_registrys_document_is_one_pair_for_one_registry_f17(registry: str, login: str, token: str) -> None:
+    told = Layout("billing", registry=registry, login=login)
+    content = FORMATS["dockerconfigjson"].render(checks.record_of(token), told)
+    auths = json.loads(content)["auths"]
+    assert list(auths) == [registry]
+    assert b64decode(auths[registry].pop("auth"), validate=True).decode().split(":", 1) == [login, token]
+    assert auths == {registry: {}}
+
+
+@EXAMPLES
+@given(TOKENS)
+def test_a_kubernetes_clients_document_is_one_token_and_its_date_f17(token: str) -> None:
+    document = json.loads(FORMATS["kubectl-exec"].render(checks.record_of(token), Layout("billing")))
+    assert document["status"] == {"token": token, "expirationTimestamp": "2026-01-01T00:09:00Z"}
+
+
 @EXAMPLES
 @given(NAMES, TOKENS)
 def test_systemd_reads_the_token_and_nothing_else_f17(name: str, token: str) -> None:
@@ -80,7 +135,7 @@ def test_a_token_with_one_foreign_character_is_never_written_f17_p20(
     foreign = "".join(character for character in foreign if character not in TOKEN_CHARACTERS + "=")
     mixed = token[:place] + (foreign or "\n") + token[place:]
     with pytest.raises(RotationError) as caught:
-        FORMATS[kind].render(checks.record_of(mixed), Layout("billing"))
+        FORMATS[kind].render(checks.record_of(mixed), layout(kind))
     assert caught.value.code is Code.TOKEN_INVALID
     assert token not in str(caught.value) or len(token) < 8
 
@@ -105,6 +160,14 @@ PIECES = st.sampled_from(
         b"[" * 9000,
         b"9" * 5000,
         b"null",
+        b"machine git.example.com login x-access-token password ",
+        b"macdef init",
+        b'{"auths": {"registry.example.com:5000": {"auth": "',
+        b"JG9hdXRodG9rZW46dG9rZW4ub25l",
+        b'"}}}',
+        b'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "',
+        b"# what billing shows its API until ",
+        b"export BASIC=",
     ]
 )
 
@@ -113,6 +176,31 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES | st.binary(max_size=4), max_size=8).map(b"".join))
 def test_whatever_lies_in_a_file_is_read_as_what_we_would_have_written_or_not_at_all(content: bytes) -> None:
     checks.file_content(content, "billing")
+
+
+PARTS = st.sampled_from(
+    [
+        "{{ ", " }}", "{%- ", " %}", "{# ", " #}", "access_token", "scope", "expires_at", "credential", "'text'",
+        '"\\u00e9"',
+        " ~ ", " | ", "shell", "tojson", "b64encode", "if ", "elif ", "else", "endif", "not ", " and ", " in ", " == ",
+        "(", ")", "raw", "endraw", "\n", "plain words", "<a href='x'>", ".__class__", "['x']", "()", "for x in ",
+        "range", "%", "**", "9" * 5000, "set x = ", "macro f()", "self", "'{0.__class__}'.format", " is defined", "\0", "\u2028",
+    ]
+)  # fmt: skip
+PRINTS = st.lists(
+    st.sampled_from(["access_token", "scope", "'a'", "credential", "expires_at"]), min_size=1, max_size=4
+).map(lambda names: f"{{{{ ({' ~ '.join(names)}) | shell }}}}")
+
+
+@EXAMPLES
+@given(
+    st.lists(PARTS, max_size=12).map("".join)
+    | st.lists(PRINTS | st.sampled_from(["{% if scope %}", "{% endif %}", "\n", "x = "]), max_size=8).map("".join),
+    TOKENS,
+    st.text(max_size=12),
+)
+def test_any_template_is_refused_or_makes_a_text_that_it_knows_again(source: str, token: str, scope: str) -> None:
+    checks.template(f"{{{{ access_token }}}} {source}", token, scope)
 
 
 RECORD = checks.record_of("token.one").fields()

@@ -46,7 +46,7 @@ def _entry(layout: Layout) -> bytes:
 
 
 def _resembles_netrc(content: bytes, layout: Layout) -> bool:
-    return bool(layout.machine) and re.fullmatch(re.escape(_entry(layout)) + TOKEN, content.strip()) is not None
+    return re.fullmatch(re.escape(_entry(layout)) + TOKEN, content.strip()) is not None
 
 
 RAW = Format(
