@@ -184,7 +184,8 @@ PARTS = st.sampled_from(
         '"\\u00e9"',
         " ~ ", " | ", "shell", "tojson", "b64encode", "if ", "elif ", "else", "endif", "not ", " and ", " in ", " == ",
         "(", ")", "raw", "endraw", "\n", "plain words", "<a href='x'>", ".__class__", "['x']", "()", "for x in ",
-        "range", "%", "**", "9" * 5000, "set x = ", "macro f()", "self", "'{0.__class__}'.format", " is defined", "\0", "\u2028",
+        "range", "%", "**", "9" * 5000, "set x = ", "macro f()", "self", "'{0.__class__}'.format", " is defined",
+        "\0", "\u2028",
     ]
 )  # fmt: skip
 PRINTS = st.lists(
