@@ -132,7 +132,7 @@ async def test_a_flood_neither_ends_a_command_nor_takes_the_loops_time(tmp_path:
     began = time.thread_time()
     error = await fails(ExecHook((script(tmp_path, "exec yes"),), 1))
     assert error.code is Code.HOOK_TIMEOUT
-    assert time.thread_time() - began < 0.5
+    assert time.thread_time() - began < 0.2
 
 
 async def test_control_characters_do_not_reach_a_terminal(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_command_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     hook = ExecHook((script(tmp_path, "trap '' TERM; echo ready; while :; do sleep 0.1; done"),), 0.5)
     error = await fails(hook)
     assert error.code is Code.HOOK_TIMEOUT
-    assert error.detail.endswith("it said: ready")
+    assert error.detail.endswith("after 0.5 s, and was killed with all that it had started; it said: ready")
 
 
 async def test_a_command_gets_time_to_end_in_order(tmp_path: Path) -> None:

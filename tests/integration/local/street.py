@@ -104,11 +104,11 @@ class Street:
             yield opened
 
 
-async def hear(opened: socket.socket) -> bytes:
-    """All that comes on a connection, until its end."""
+async def hear(opened: socket.socket, within: float = DEADLINE) -> bytes:
+    """All that comes on a connection, until its end, which must come within so many seconds."""
     heard = bytearray()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(within):
         try:
             while chunk := await loop.sock_recv(opened, 1 << 16):
                 heard += chunk
