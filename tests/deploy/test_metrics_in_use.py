@@ -28,6 +28,9 @@ async def test_every_metric_in_alerts_and_dashboard_is_one_that_a_running_rotato
 ) -> None:
     site = Site(tmp_path, own_bao, own_oidc_provider)
     configuration = await site.prepare(["billing"])
+    await site.store(
+        "billing", site.clients["billing"].secret.reveal(), client_secret_expires_at="2099-01-01T00:00:00Z"
+    )
     async with Rotator(configuration) as rotator:
         await rotator.says("daemon.ready")
         code, body, _ = await ask(tmp_path / "state/rotator.sock", "/metrics")
