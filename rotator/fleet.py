@@ -29,6 +29,7 @@ from rotator.oauth.provider import Provider
 from rotator.oauth.refreshing import Consented, ConsentedEndpoint, ConsentedSource
 from rotator.settings import asked, local, translate
 from rotator.settings.problems import ConfigError, Problem
+from rotator.settings.sinks import FileSink as FileSinkSection
 from rotator.vault.session import VaultSession
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
     from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
     from rotator.engine.metered import Observer
     from rotator.oauth.endpoint import EndpointSettings
+    from rotator.plugged.parts import Part
     from rotator.settings.load import Loaded
     from rotator.settings.model import Credential, Security, Settings
     from rotator.settings.providers import Provider as ProviderSection
-    from rotator.settings.sinks import FileSink as FileSinkSection
     from rotator.settings.vault import Vault
     from rotator.vault.auth import Login
     from rotator.vault.consent_store import VaultConsentStore
@@ -93,6 +94,7 @@ class Member:
     asked: EndpointSettings
     consented: Consented | None = None
     store: VaultConsentStore | None = None
+    plugged: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,7 @@ class Fleet:
             if after.get(name) is not before[name]:
                 await self.dispatcher.remove(name)
                 self._forget(name)
+                closing += before[name].plugged
         self.members = after
         self._local.offer(
             bare for member in after.values() for bare in map(_bare, member.sinks) if isinstance(bare, SocketSink)
@@ -220,6 +223,7 @@ class Fleet:
         await self._hooks.close(grace)
         await self._local.stop()
         await asyncio.gather(*(kinds.give_back(member.source) for member in self.members.values()))
+        await asyncio.gather(*(part.close() for member in self.members.values() for part in member.plugged))
         for member in self.members.values():
             if member.consented is not None:
                 await member.consented.close()
@@ -246,14 +250,14 @@ class Fleet:
         problems = []
         for name, credential in wanted.items():
             for index, section in enumerate(credential.sinks):
-                if section.type == "file":
+                if isinstance(section, FileSinkSection):
                     key = f"credentials.{name}.sinks[{index}]"
                     trouble = await _trouble(section, name, state)
                     problems += [Problem(key, None, trouble, "a file that can be written safely")] if trouble else []
         if problems:
             raise ConfigError(str(loaded.file), problems)
 
-    def _replace_stores(self, loaded: Loaded) -> list[_Store | Provider]:
+    def _replace_stores(self, loaded: Loaded) -> list[_Store | Provider | Part]:
         settings, before = loaded.settings, self._stores
         self._stores = {
             name: before[name]
@@ -327,6 +331,7 @@ class Fleet:
             sessions,
             state,
             self._clusters,
+            self._clock,
             hooks=self._hooks,
             local=self._local,
         )
@@ -351,7 +356,17 @@ class Fleet:
         reading: Source = source if consented is None else ConsentedSource(source, consented)
         rotation = Rotation(spec, reading, asking, ports, self._clock, self._journal)
         return Member(
-            made_from, rotation, source, sinks, endpoint, server, credential.required, settings, consented, store
+            made_from,
+            rotation,
+            source,
+            sinks,
+            endpoint,
+            server,
+            credential.required,
+            settings,
+            consented,
+            store,
+            tuple(site.parts),
         )
 
     def _consented(self, store: VaultConsentStore, name: str, running: Member | None) -> Consented:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.document import CLIENT_ID, Wanted
+from rotator.core.errors import Code, RotationError
 from rotator.files.credential_source import CredentialSource
 from rotator.files.sink import FileSink
 from rotator.files.source import FileSource
@@ -15,7 +17,10 @@ from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.local.sink import SocketSink
+from rotator.plugged.parts import Part, PluggedSink, PluggedSource
+from rotator.plugged.site import Site as PluginSite
 from rotator.settings import asked, kubernetes, sinks, sources, translate
+from rotator.settings.secret_files import UnsafeFileError, read_secret
 from rotator.vault.consent_store import VaultConsentStore
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
@@ -24,8 +29,10 @@ from rotator.vault.transit import TransitSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from rotator.core.ports import Sink, Source
+    from rotator.core.model import Secret
+    from rotator.core.ports import Clock, Sink, Source
     from rotator.files.state import StateDirectory
     from rotator.hooks.runner import Hooks
     from rotator.kubernetes.cluster import Clusters
@@ -53,9 +60,11 @@ class Site:
         vaults: The sessions, by name; empty for [vault].
         state: Where what files cannot carry is kept.
         clusters: How Kubernetes is asked.
+        clock: Time.
         for_subject: Whether the source to be put up holds a subject token, and not the client's credentials.
         hooks: Runs what is done after writes.
         local: Serves the local socket.
+        parts: Takes in what plugins make, which is to be closed in the end.
     """
 
     name: str
@@ -66,9 +75,16 @@ class Site:
     vaults: Mapping[str, VaultSession]
     state: StateDirectory
     clusters: Clusters
+    clock: Clock
     for_subject: bool = False
     hooks: Hooks | None = None
     local: LocalServer | None = None
+    parts: list[Part] = field(default_factory=list)
+
+    def plugins(self, name: str, wanted: Wanted | None = None) -> PluginSite:
+        """What a part of a plugin is handed; see there."""
+        read = partial(_read_secret, shared=self.security.allow_shared_secret_files)
+        return PluginSite(self.name, name, self.clock, read, wanted)
 
     def wanted(self, names: Mapping[str, str]) -> Wanted:
         """Which fields a source has to hold, given the document's names of them."""
@@ -111,6 +127,14 @@ def _public_source(section: sources.PublicSource, _: Site) -> Source:
     return PublicSource(section.client_id)
 
 
+def _plugin_source(section: sources.PluginSource, site: Site) -> Source:
+    known = section.plugged
+    at = site.plugins(f"the source {section.type} of {site.name}", site.wanted(section.fields))
+    part = PluggedSource(known.found, known.settings, at)
+    site.parts.append(part)
+    return part
+
+
 def _given(client_id: str | None, name: str) -> Mapping[str, str]:
     """What the configuration itself says of a document, by the document's name of it."""
     return {} if client_id is None else {name: client_id}
@@ -135,6 +159,26 @@ def _socket_sink(section: sinks.SocketSink, site: Site) -> Sink:
     return SocketSink(site.local, site.name, section.peers(), section.fields)
 
 
+def _plugin_sink(section: sinks.PluginSink, site: Site) -> Sink:
+    known = section.plugged
+    part = PluggedSink(known.found, known.settings, site.plugins(f"{section.type}:{known.place(site.name)}"))
+    site.parts.append(part)
+    return part
+
+
+def _read_secret(file: Path, *, shared: bool) -> Secret:
+    """The secret in a file, for a plugin.
+
+    Raises:
+        RotationError: FILE_UNSAFE.
+    """
+    try:
+        return read_secret(file, shared=shared)
+    except UnsafeFileError as error:
+        why = f"{error}; wanted a file that holds the secret and is closed to others: {error.cure}"
+    raise RotationError(Code.FILE_UNSAFE, why)
+
+
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
     sources.VaultSource: _kv_source,
     sources.VaultPathSource: _path_source,
@@ -142,6 +186,7 @@ SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
     sources.SystemdSource: _systemd_source,
     sources.EnvironmentSource: _environment_source,
     sources.PublicSource: _public_source,
+    sources.PluginSource: _plugin_source,
 }
 """How client credentials are read, by the section that says where they are."""
 
@@ -150,6 +195,7 @@ SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {
     sinks.FileSink: _file_sink,
     kubernetes.KubernetesSink: _kubernetes_sink,
     sinks.SocketSink: _socket_sink,
+    sinks.PluginSink: _plugin_sink,
 }
 """How a token is delivered, by the section that says where."""
 

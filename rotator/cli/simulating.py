@@ -17,6 +17,7 @@ from rich.text import Text
 from rotator.cli import options
 from rotator.settings import asked, translate
 from rotator.settings.load import load
+from rotator.settings.sinks import PluginSink
 from rotator.settings.types import spell
 from rotator.simulation.plant import (
     Blow,
@@ -128,7 +129,7 @@ def _sink(section: Sink, name: str) -> SinkModel:
     in_vault = section.type == "vault"
     interval = section.consumer_interval or (USUAL_INTERVAL if in_vault else 0.0)
     # What has no path of its own is told from others by whose token it holds.
-    place = getattr(section, "path", name)
+    place = section.plugged.place(name) if isinstance(section, PluginSink) else getattr(section, "path", name)
     return SinkModel(f"{section.type}:{place}", in_vault, interval)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import RotationError
+from rotator.core.errors import Code, RotationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from rotator.core.model import ClientCredentials, Grant
     from rotator.core.ports import Clock, TokenEndpoint
     from rotator.engine.gate import Gate
+
+
+NOT_ITS_FAULT = frozenset({Code.PLUGIN_UNAVAILABLE, Code.PLUGIN_REFUSED, Code.PLUGIN_TIMEOUT, Code.PLUGIN_FAILED})
+"""Failures of plugins, which tell nothing of the provider: neither that it is away nor that it is there."""
 
 
 class GatedEndpoint:
@@ -45,6 +49,8 @@ class GatedEndpoint:
             with self._gate.asking(self._clock.now().elapsed):
                 grant = await self._endpoint.mint(credentials)
         except RotationError as error:
+            if error.code in NOT_ITS_FAULT:
+                raise
             if self._gate.failed(error, self._clock.now().elapsed):
                 self._recovered(self._gate)
             raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rotator.core.document import FIELDS, Wanted
+from rotator.core.document import Wanted
 from rotator.core.model import CredentialSpec
 from rotator.oauth.answer import Expectations
 from rotator.oauth.assertions import PRIVATE_KEY
 from rotator.oauth.client_auth import CLIENT_AUTHENTICATION, ClientAuthSettings
 from rotator.oauth.endpoint import EndpointSettings
-from rotator.oauth.grants import ACTOR_TOKEN, GRANTS, SUBJECT_TOKEN, GrantParameters
+from rotator.oauth.grants import ACTOR_TOKEN, GRANTS, REFRESH_TOKEN, SUBJECT_TOKEN, GrantParameters
 from rotator.settings.providers import Assertion, Exchange
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
     # What a grant takes from elsewhere, such as a refresh token, is no field of the client's document.
     fields = grant.fields if subject(provider, credential) is None else ()
     further = dict.fromkeys((*how.further, *fields))
-    return Wanted(proof, tuple(name for name in further if name in FIELDS and name not in kept), names)
+    return Wanted(proof, tuple(name for name in further if name != REFRESH_TOKEN and name not in kept), names)
 
 
 def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpec:

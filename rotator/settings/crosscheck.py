@@ -12,6 +12,8 @@ from rotator.oauth.grants import GRANTS
 from rotator.settings.model import with_defaults
 from rotator.settings.problems import dotted
 from rotator.settings.secrecy import kind, shown
+from rotator.settings.sinks import KINDS as SINK_KINDS
+from rotator.settings.sources import KINDS as SOURCE_KINDS
 from rotator.settings.types import any_of, listed, mapping_of, nearest, spell
 
 if TYPE_CHECKING:
@@ -166,7 +168,9 @@ def _unknown_vaults(table: Mapping[str, Any], vaults: Mapping[str, Any]) -> Iter
             (*place, "sinks", index) for index, _ in enumerate(listed_sinks if isinstance(listed_sinks, list) else ())
         ]
         for part in parts:
-            name = _below(table, part).get("vault")
+            section = _below(table, part)
+            ours = section.get("type", "vault") in (*SINK_KINDS, *SOURCE_KINDS)
+            name = section.get("vault") if ours else None
             if isinstance(name, str) and name not in vaults:
                 near = nearest(name, vaults)
                 yield Finding(
@@ -228,6 +232,6 @@ def _place(table: Mapping[str, Any]) -> tuple[str, str, str] | None:
     kind, path, vault = table.get("type"), table.get("path"), table.get("vault", "")
     if kind == "kubernetes":
         return kind, str(table.get("api_server", "")), f"{table.get('namespace', '')}/{table.get('name', '')}"
-    if not isinstance(kind, str) or not isinstance(path, str):
-        return None
+    if kind not in SINK_KINDS or not isinstance(path, str):
+        return None  # where the sinks of a package are, it says itself: `rotator.settings.packages`
     return kind, str(vault), posixpath.normpath(path) if kind == "file" else path.strip("/")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rotator.settings import crosscheck, document, environment, filling, held, quotas, secrecy, secret_files
+from rotator.plugged import finding
+from rotator.settings import crosscheck, document, environment, filling, held, packages, quotas, secrecy, secret_files
 from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
@@ -62,6 +63,7 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     read = document.read(file)
     table, origins = environment.overlay(read.table, environ)
     report = Report(table, read.lines, origins)
+    finding.look_again()
     literals = list(secrecy.literals(table))
     files = _secret_files(table, file, environ)
     problems = [report.literal(path) for path in literals]
@@ -71,8 +73,8 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     problems += [read.unsafe] if read.unsafe else []
     try:
         settings = Settings(**filled.table)
-        contradictions = chain(crosscheck.contradictions(settings), held.contradictions(settings, environ))
-        problems += map(report.finding, contradictions)
+        checks = (crosscheck.contradictions(settings), held.contradictions(settings, environ))
+        problems += map(report.finding, chain(*checks, packages.contradictions(settings)))
     except ValidationError as error:
         problems += report.refusals(error, literals, filled.unfilled)
         settings = None

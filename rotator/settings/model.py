@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rotator.oauth.grants import GRANTS
+from rotator.plugged import finding
 from rotator.settings.http import Http
 from rotator.settings.local import Local
 from rotator.settings.login import Login
 from rotator.settings.places import AbsolutePath
+from rotator.settings.plugging import Kind
 from rotator.settings.presets import PRESET, PRESETS, VARIABLES
 from rotator.settings.providers import Asked, Provider
 from rotator.settings.sinks import Sinks
@@ -27,7 +29,7 @@ class Defaults(Asked):
     """Any key of a credential."""
 
     provider: Name | None = Field(None, description="Name of its table in providers.")
-    grant: Annotated[str, Choice(tuple(GRANTS))] = Field(
+    grant: Annotated[str, Kind(tuple(GRANTS), group=finding.GRANT_KINDS)] = Field(
         "client_credentials", description="Grant (RFC 6749 section 1.3)."
     )
     source: Source | None = Field(None, description="Where the client credentials are.")

@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from rotator.oauth.assertions import ALGORITHMS
 from rotator.oauth.client_auth import CLIENT_AUTHENTICATION
 from rotator.oauth.grants import ACCESS_TOKEN_TYPE
+from rotator.plugged import finding
 from rotator.settings.places import AbsolutePath, ResourceText, UrlText, VaultPathText
+from rotator.settings.plugging import Kind
 from rotator.settings.sources import Source
 from rotator.settings.types import (
     MONTH,
@@ -76,7 +78,7 @@ class Exchange(Section):
 class Asked(Section):
     """What is asked for; a credential's own words outweigh its provider's."""
 
-    client_auth: Annotated[str, Choice(tuple(CLIENT_AUTHENTICATION))] | None = Field(
+    client_auth: Annotated[str, Kind(tuple(CLIENT_AUTHENTICATION), group=finding.CLIENT_AUTHS)] | None = Field(
         None, description="Client authentication (RFC 6749 section 2.3); left out: client_secret_basic."
     )
     basic_encoding: Annotated[Literal["rfc6749", "raw"], Choice(("rfc6749", "raw"))] | None = Field(

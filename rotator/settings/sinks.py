@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from rotator.files.formats import FORMATS, RECORD_FIELDS
 from rotator.files.options import OWNERS_WRITE, WORDS, FileSinkSettings, UnfitKeyError
 from rotator.local.peers import Peers
+from rotator.plugged import finding
+from rotator.settings import plugging
 from rotator.settings.hooks import Hooked
 from rotator.settings.kubernetes import KubernetesSink
 from rotator.settings.places import AbsolutePath, ModeBits, VaultPathText
+from rotator.settings.plugging import OURS, THEIRS, Plugged
 from rotator.settings.secrecy import looks_random
 from rotator.settings.secret_files import UnsafeFileError, read_configuration
 from rotator.settings.types import MONTH, Account, Choice, FieldName, Name, Seconds, Section, Text, refuse
@@ -163,9 +166,35 @@ def _one_socket(sinks: tuple[Section, ...]) -> tuple[Section, ...]:
     return sinks
 
 
+KINDS = ("vault", "file", "kubernetes", "socket")
+
+
+class PluginSink(Hooked):
+    """A kind of an installed package, with the keys that its documentation explains."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, plugging.no_builtin(KINDS)] = Field(description="The name of the package's entry point.")
+    consumer_interval: Annotated[float, Seconds(0.1, MONTH)] | None = Field(
+        None, description="How often consumers re-read it."
+    )
+    _plugged: Plugged = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _known_to_its_package(self) -> PluginSink:
+        self._plugged = plugging.take(finding.SINKS, self.type, self.__pydantic_extra__)
+        return self
+
+    @property
+    def plugged(self) -> Plugged:
+        """The kind, and what it says of the keys."""
+        return self._plugged
+
+
 Sink = Annotated[
-    VaultSink | FileSink | KubernetesSink | SocketSink,
-    Discriminator("type"),
-    Choice(("vault", "file", "kubernetes", "socket"), (), "type"),
+    Annotated[VaultSink | FileSink | KubernetesSink | SocketSink, Discriminator("type"), Tag(OURS)]
+    | Annotated[PluginSink, Tag(THEIRS)],
+    Discriminator(plugging.whose(KINDS)),
+    plugging.Kind(KINDS, key="type", group=finding.SINKS),
 ]
 Sinks = Annotated[tuple[Sink, ...], Field(min_length=1), AfterValidator(_one_socket)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from rotator.core.document import CLIENT_ID, FIELDS
+from rotator.plugged import finding
+from rotator.settings import plugging
 from rotator.settings.places import AbsolutePath, VaultPathText
-from rotator.settings.types import Choice, FieldName, Name, Section, Text, Variable, any_of, refuse
+from rotator.settings.plugging import OURS, THEIRS, Plugged
+from rotator.settings.types import FieldName, Name, Section, Text, Variable, any_of, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
 
 def _for_fields(example: str) -> Callable[[dict[str, str]], dict[str, str]]:
     def check(names: dict[str, str]) -> dict[str, str]:
-        if not names.keys() <= set(FIELDS):
-            raise refuse(f"names for {any_of(FIELDS)}", example)
+        known = (*FIELDS, *finding.fields())
+        if not names.keys() <= set(known):
+            raise refuse(f"names for {any_of(known)}", example)
         return names
 
     return check
@@ -130,8 +134,36 @@ def _named(fields: dict[str, str], client_id: str | None) -> frozenset[str]:
     return frozenset(fields) | ({CLIENT_ID} if client_id is not None else set())
 
 
+KINDS = ("vault", "vault_path", "file", "systemd", "environment", "public")
+
+
+class PluginSource(_Source):
+    """A kind of an installed package, with the keys that its documentation explains."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, plugging.no_builtin(KINDS)] = Field(description="The name of the package's entry point.")
+    fields: Renamed = Field(default_factory=dict, description=YOUR_NAMES)
+    _plugged: Plugged = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _known_to_its_package(self) -> PluginSource:
+        self._plugged = plugging.take(finding.SOURCES, self.type, self.__pydantic_extra__)
+        return self
+
+    @property
+    def plugged(self) -> Plugged:
+        """The kind, and what it says of the keys."""
+        return self._plugged
+
+
 Source = Annotated[
-    VaultSource | VaultPathSource | FileSource | SystemdSource | EnvironmentSource | PublicSource,
-    Discriminator("type"),
-    Choice(("vault", "vault_path", "file", "systemd", "environment", "public"), (), "type"),
+    Annotated[
+        VaultSource | VaultPathSource | FileSource | SystemdSource | EnvironmentSource | PublicSource,
+        Discriminator("type"),
+        Tag(OURS),
+    ]
+    | Annotated[PluginSource, Tag(THEIRS)],
+    Discriminator(plugging.whose(KINDS)),
+    plugging.Kind(KINDS, key="type", group=finding.SOURCES),
 ]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 DAY = 86400.0
 MONTH = 31 * DAY
 
-REFUSED = "refused"
-"""The type of every refusal made here."""
+REFUSED, PARTS = "refused", 5
+"""The type of every refusal made here, and the lines of its text."""
 
 HIDDEN = "hidden"
 
@@ -56,7 +56,8 @@ def refuse(
         hidden: The value must not be shown: whatever stands there is no misspelling of what belongs there.
         found: What was found, where that is something else than the value.
     """
-    text = "\n".join((wanted, cure, under, HIDDEN if hidden else "", found))
+    parts = (wanted, cure, under, HIDDEN if hidden else "", found)
+    text = "\n".join(part.replace("\n", " ") for part in parts)
     return PydanticCustomError(REFUSED, "{text}", {"text": text})
 
 

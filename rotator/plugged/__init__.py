@@ -1,0 +1,1 @@
+"""Kinds that others add: what they are made of, how they are found, and what holds them to their contract."""
