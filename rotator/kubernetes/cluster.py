@@ -16,6 +16,7 @@ from yarl import URL
 from rotator import __version__
 from rotator.core.errors import Code, RotationError, whence
 from rotator.kubernetes.answers import TOO_MANY_REQUESTS, UNAUTHORIZED, Answer, malformed, read, retry_after
+from rotator.kubernetes.pacing import Pacing
 from rotator.kubernetes.token_file import TokenFile
 from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
@@ -55,7 +56,7 @@ class ClusterSettings:
         api_server: https://HOST:PORT, with a path where something in front of it serves several clusters.
         token_file: Holds the bearer token; read again whenever it changes, as projected tokens do.
         ca_file: PEM bundle to trust instead of the system's; read again whenever it changes.
-        timeout: Seconds for a whole request, from waiting for a free connection to the last byte.
+        timeout: Seconds for a whole request, from connecting to the last byte.
     """
 
     api_server: str
@@ -86,7 +87,7 @@ class Cluster:
         self._reach = Reach.of([url.host])
         self._lookup = lookup
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        self._quiet_until = -float("inf")
+        self._pacing = Pacing(clock, CONNECTIONS)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -121,19 +122,13 @@ class Cluster:
     async def _ask(
         self, asked: Asked, method: str, path: str, query: Mapping[str, str], document: Document | None = None
     ) -> Document:
-        pause = self._quiet_until - self.clock.now().elapsed
-        if pause > 0:
-            raise RotationError(
-                Code.KUBERNETES_THROTTLED,
-                f"{asked.request} is not sent yet: the server asked for a pause, of which {pause:.0f} s are left",
-                retry_after=pause,
-            )
         token = self._token.current()
-        answer = await self._send(asked, method, path, query, document, token)
-        if answer.status == UNAUTHORIZED and (renewed := self._token.again()) != token:
-            answer = await self._send(asked, method, path, query, document, renewed)
+        async with self._pacing.leave(asked.request):
+            answer = await self._send(asked, method, path, query, document, token)
+            if answer.status == UNAUTHORIZED and (renewed := self._token.again()) != token:
+                answer = await self._send(asked, method, path, query, document, renewed)
         if answer.status == TOO_MANY_REQUESTS:
-            self._quiet_until = self.clock.now().elapsed + retry_after(answer)
+            self._pacing.pause(retry_after(answer))
         return read(asked, answer)
 
     async def _send(

@@ -18,6 +18,7 @@ from rotator.kubernetes.sink import SecretSink
 from rotator.testing import FakeClock
 from tests.contract.suites import record
 from tests.support.certificates import self_signed
+from tests.support.hostile_provider import full_backlog
 from tests.support.kubernetes import token_of
 from tests.support.kubernetes_fake import answering, breaking, hanging
 
@@ -85,6 +86,48 @@ async def test_an_answer_that_never_ends_is_given_up_at_the_deadline(place: Plac
     fake.troubles = [drip]
     async with asyncio.timeout(5):
         await failure(place.sink(place.cluster(timeout=0.3)).read(), "not answered whole within 0.3 s")
+
+
+async def test_while_no_answer_comes_one_sink_at_a_time_finds_out_and_the_others_do_not_wait(
+    place: Place, fake: FakeApiServer
+) -> None:
+    cluster = place.cluster(timeout=1.5)
+    fake.troubles = [hanging] * 1000
+    sinks = [place.sink(cluster) for _ in range(200)]
+    async with asyncio.timeout(9):  # 16 at a time they would take twice as long
+        ended = await asyncio.gather(*(sink.read() for sink in sinks), return_exceptions=True)
+    assert {error.code for error in ended if isinstance(error, RotationError)} == {Code.KUBERNETES_UNAVAILABLE}
+    sent = len(fake.requests)
+    ended = await asyncio.gather(*(sink.read() for sink in sinks), return_exceptions=True)
+    assert len(fake.requests) == sent + 1
+    assert "another one tries" in str(ended[-1])
+    fake.troubles.clear()
+    assert await sinks[0].read() is None
+    assert await asyncio.gather(*(sink.read() for sink in sinks)) == [None] * len(sinks)
+
+
+async def test_one_slow_answer_among_others_is_nobody_elses_trouble(place: Place, fake: FakeApiServer) -> None:
+    cluster = place.cluster(timeout=2)
+    arrived = asyncio.Event()
+
+    async def arrive_and_hang(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        return await hanging(request)
+
+    fake.troubles = [arrive_and_hang]
+    slow = asyncio.create_task(place.sink(cluster).read())
+    await arrived.wait()
+    await place.sink(cluster).read()
+    await failure(slow, "not answered")
+    assert await asyncio.gather(*(place.sink(cluster).read() for _ in range(9))) == [None] * 9
+
+
+async def test_a_black_hole_keeps_nobody_longer_than_one_connection_takes(place: Place) -> None:
+    with full_backlog() as url:
+        cluster = place.cluster(api_server=url.removesuffix("/token"), timeout=1)
+        async with asyncio.timeout(8):  # 16 at a time they would take twelve
+            ended = await asyncio.gather(*(place.sink(cluster).read() for _ in range(200)), return_exceptions=True)
+    assert {error.code for error in ended if isinstance(error, RotationError)} == {Code.KUBERNETES_UNAVAILABLE}
 
 
 async def test_p10_whoever_is_throttled_keeps_all_sinks_of_the_cluster_quiet_for_as_long(
