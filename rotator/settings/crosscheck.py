@@ -15,6 +15,7 @@ from rotator.settings.secrecy import kind, shown
 from rotator.settings.sinks import KINDS as SINK_KINDS
 from rotator.settings.sources import KINDS as SOURCE_KINDS
 from rotator.settings.types import any_of, listed, mapping_of, nearest, spell
+from rotator.settings.verify import endpoints_missing, revoked_early
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,6 +69,8 @@ def contradictions(settings: Settings) -> Iterator[Finding]:
     for name, credential in settings.credentials.items():
         yield from _too_seldom(settings, name, credential)
         yield from _no_login(name, credential)
+        provider = settings.providers.get(credential.provider)
+        yield from (Finding(*one) for one in endpoints_missing(name, credential, provider))
 
 
 def warnings(settings: Settings) -> Iterator[Finding]:
@@ -93,6 +96,7 @@ def warnings(settings: Settings) -> Iterator[Finding]:
                 f"{EARLIEST_RENEWAL:g} or more: a lead of more than half the lifetime is clamped",
                 f"renew_at = {EARLIEST_RENEWAL:g}",
             )
+        yield from (Finding(*one) for one in revoked_early(name, credential))
 
 
 def _earlier(interval: float, life: float) -> str:

@@ -20,6 +20,7 @@ from rotator.settings.sinks import Sinks
 from rotator.settings.sources import Source
 from rotator.settings.types import DAY, Choice, Name, Seconds, Section, Share, mapping_of
 from rotator.settings.vault import Vault
+from rotator.settings.verify import Verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,10 @@ class Defaults(Asked):
         "60s",
         validate_default=True,
         description="Between two looks at source and sinks when nothing else happens, at most.",
+    )
+    verify: Verify | None = Field(None, description="What a token has to stand before it is published.")
+    revoke_after: Annotated[float, Seconds(1, DAY)] | None = Field(
+        None, description="Once every sink holds a new token, the one before is revoked so much later (RFC 7009)."
     )
     required: bool = Field(True, description="Whether rotator is not ready while consumers hold it expired.")
 
