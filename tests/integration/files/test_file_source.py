@@ -17,6 +17,7 @@ from rotator.core.document import Wanted
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.files.source import LARGEST, LOOKS, FileSource
+from rotator.files.system import FileSystem
 from tests.integration.files.harness import Intercepted, failing
 from tests.support.kubernetes_volume import SecretVolume
 
@@ -165,6 +166,7 @@ async def test_what_is_no_json_object_is_refused_and_not_shown(place: Path, cont
     refused = await refusal(FileSource(written(place, content)))
     assert refused.code is Code.SECRET_MALFORMED
     assert str(place) in refused.detail
+    assert refused.__context__ is None  # it would hold the text
 
 
 @pytest.mark.parametrize(
@@ -201,6 +203,7 @@ async def test_a_file_of_a_directory_that_is_no_text_is_refused_and_not_shown(pl
     directory(place, client_id="thx", client_secret=b"CANARY\xff")
     refused = await refusal(FileSource(place))
     assert (refused.code, "client_secret" in refused.detail) == (Code.SECRET_MALFORMED, True)
+    assert refused.__context__ is None
 
 
 @pytest.mark.parametrize(("held", "read"), [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), (" s ", " s ")])
@@ -268,6 +271,35 @@ async def test_f16_a_volume_that_is_swapped_between_two_files_is_read_whole(plac
     whole = [("thx", (Secret("CANARY"),)), ("new", (Secret("NEW CANARY"), Secret("CANARY")))]
     assert (read.client_id, read.secrets) in whole
     assert (read.client_id == "new") is (number <= fs.made.count("open") - 6)
+
+
+class Flipping(FileSystem):
+    """A link leads to one directory while a look begins, and to another one before the second file is opened."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def open(self, name: str, flags: int, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+        if dir_fd is None:
+            self._lead_to("old")
+        elif name == "client_secret":
+            self._lead_to("new")
+        return super().open(name, flags, mode, dir_fd=dir_fd)
+
+    def _lead_to(self, where: str) -> None:
+        link(self._data.with_name("..next"), Path(where))
+        self._data.with_name("..next").rename(self._data)
+
+
+async def test_f16_two_looks_that_see_the_same_swap_are_not_taken_for_two_that_saw_none(place: Path) -> None:
+    set_up = {"old": GOOD, "new": {**GOOD, "client_id": "new", "client_secret": "NEW CANARY"}}
+    directory(place)
+    for name, fields in set_up.items():
+        directory(place / name, **fields)
+    for field in GOOD:
+        link(place / field, Path("..data", field))
+    read = await FileSource(place, fs=Flipping(place / "..data")).read()
+    assert (read.client_id, read.secrets) == ("thx", (Secret("CANARY"),))
 
 
 async def test_f16_a_volume_that_is_swapped_all_the_time_is_never_read_half_old_half_new(place: Path) -> None:
