@@ -1,6 +1,6 @@
 """Fakes for time and for faults, public so that nobody has to patch: in-memory ports, a clock to turn, a loop to skip.
 
-Each fake passes the same contract suite as the real thing (see tests/contract).
+Each fake passes the same contract suite as the real thing (`rotator.contract`).
 """
 
 from __future__ import annotations

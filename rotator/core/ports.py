@@ -1,4 +1,4 @@
-"""The seams between deciding and doing. Each docstring is the contract that `rotator.testing` checks.
+"""The seams between deciding and doing. Each docstring is a contract, which `rotator.contract` checks.
 
 All methods raise `RotationError` and nothing else, hold no lock across calls, bring their own deadline, and may be
 cancelled at any await without leaving anything half done.

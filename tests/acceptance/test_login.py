@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rotator.demo.bao import BaoServer
-    from tests.support.oidc import OidcProvider
     from tests.support.process import Site
 
 POLICY = 'path "secret/data/logins/*" { capabilities = ["create", "read", "update"] }'

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import SinkContract
 from rotator.files.formats import FORMATS
 from rotator.files.options import FileSinkSettings
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
-from tests.contract.suites import SinkContract
 from tests.integration.files.harness import OPTIONS
 
 if TYPE_CHECKING:

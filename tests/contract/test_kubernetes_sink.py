@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.suites import SinkContract
+from rotator.contract import SinkContract
 from tests.support.kubernetes_fixtures import admin, api_server, fake, place, real
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import SinkContract, SourceContract
 from rotator.testing import MemorySink, MemorySource
-from tests.contract.suites import SinkContract, SourceContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

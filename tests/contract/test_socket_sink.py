@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import SinkContract
 from rotator.engine.clock import SystemClock
 from rotator.local.peers import Peers
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
-from tests.contract.suites import SinkContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from rotator.contract import SourceContract, Store
 from rotator.core.document import Wanted
 from rotator.core.model import ClientCredentials
 from rotator.files.source import FileSource
 from rotator.given.environment import EnvironmentSource
 from rotator.given.public import PublicSource
-from tests.contract.suites import SourceContract, Store
 from tests.support.kubernetes_volume import SecretVolume
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ class TestEnvironmentSource(SourceContract):
     @pytest.mark.parametrize(
         "changed", [("client", "changed"), ("changed", "secret"), ("client", "secret", "added")], ids=str
     )
-    async def test_p45_a_changed_document_has_another_version(
-        self, place: Store, changed: tuple[str, ...]
-    ) -> None:
+    async def test_p45_a_changed_document_has_another_version(self, place: Store, changed: tuple[str, ...]) -> None:
         """For the process that is started with it: nothing changes the environment of one that runs."""
         await place.store("client", "secret")
         source = place.open()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from rotator.contract import SinkContract, SourceContract
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
-from tests.contract.suites import SinkContract, SourceContract
 from tests.integration.vault.administration import Admin, administrator
 from tests.integration.vault.visits import settings, visiting
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rotator.contract import record
 from rotator.hooks.port import Occasion
-from tests.contract.suites import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

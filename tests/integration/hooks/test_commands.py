@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import NOW, record
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord, fingerprint
 from rotator.hooks.command import ExecHook, systemd_hook
-from tests.contract.suites import NOW, record
 from tests.integration.hooks.bench import DEADLINE, children, descriptors, lives, occasion, script, until, written
 from tests.support.canary import Searcher, canary
 

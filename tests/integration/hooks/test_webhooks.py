@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.hooks.webhook import WebhookHook
-from tests.contract.suites import record
 from tests.integration.hooks.bench import descriptors, occasion, until
 from tests.support.canary import Searcher, canary
 from tests.support.certificates import self_signed

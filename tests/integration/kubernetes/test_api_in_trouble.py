@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.engine.clock import SystemClock
@@ -16,7 +17,6 @@ from rotator.kubernetes.cluster import CONNECTIONS, LARGEST_ANSWER, Cluster, Clu
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.testing import FakeClock
-from tests.contract.suites import record
 from tests.support.certificates import self_signed
 from tests.support.hostile_provider import full_backlog
 from tests.support.kubernetes import token_of

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
-from tests.contract.suites import record
 from tests.support.kubernetes import ApiRefusedError
 
 if TYPE_CHECKING:

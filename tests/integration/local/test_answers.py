@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import record
 from rotator.local.peers import Peers
 from rotator.testing import FakeClock
-from tests.contract.suites import record
 from tests.integration.local.street import ME, Street, as_root, street, with_curl
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import record
 from rotator.local.connections import Limits
 from rotator.local.peers import Peers
-from tests.contract.suites import record
 from tests.integration.local.street import DEADLINE, ME, SOMEBODY, Street, as_root, hear, street, with_curl
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.local.peers import Accounts, Peer, Peers
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
-from tests.contract.suites import record
 from tests.integration.local.street import ME, SOMEBODY, Street, as_root, street, with_curl
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import record
 from rotator.engine.clock import SystemClock
 from rotator.local.listening import LocalSettings, listen
 from rotator.local.peers import Peers
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
-from tests.contract.suites import record
 from tests.integration.local.street import ME, as_root
 from tests.support.http import ask
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.demo.bao import BaoServer
@@ -20,7 +21,6 @@ from rotator.vault.kv_source import KvSource
 from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
-from tests.contract.suites import record
 from tests.integration.vault.relay import Forward, Relay
 from tests.integration.vault.visits import settings, until, visiting
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.demo.bao import BaoServer
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.logins.token import TokenLogin
 from rotator.vault.session import VaultSettings
-from tests.contract.suites import record
 from tests.integration.vault.visits import until, visiting
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from aiohttp import web
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.logins.token import TokenLogin
 from rotator.vault.policies import stanza
 from rotator.vault.session import VaultSettings
-from tests.contract.suites import record
 from tests.integration.vault.relay import Forward, Relay
 from tests.integration.vault.visits import settings, visiting
 

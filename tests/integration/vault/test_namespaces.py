@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.vault import adapter
@@ -16,7 +17,6 @@ from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
 from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.transport import Transport
-from tests.contract.suites import record
 from tests.integration.vault.visits import settings, until, visiting
 
 if TYPE_CHECKING:

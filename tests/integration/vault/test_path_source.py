@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from rotator.contract import SourceContract
 from rotator.core.document import Wanted
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Moment, Secret
@@ -20,7 +21,6 @@ from rotator.engine.clock import SystemClock
 from rotator.vault.logins.token import TokenLogin
 from rotator.vault.path_source import OVERLAP, PathSource
 from rotator.vault.policies import stanza
-from tests.contract.suites import SourceContract
 from tests.integration.vault import broker
 from tests.integration.vault.visits import settings, until, visiting
 

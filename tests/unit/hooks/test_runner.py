@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rotator.contract import record
 from rotator.core.errors import Code, RotationError
 from rotator.hooks.port import Occasion
 from rotator.hooks.runner import SECOND_TRY, Hooks
 from rotator.testing import LoopClock, RecordingJournal, run_in_virtual_time
-from tests.contract.suites import record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.contract import SinkContract, record
 from rotator.core.errors import Code, RotationError
 from rotator.hooks.runner import Hooks
 from rotator.hooks.sink import HookedSink
 from rotator.testing import FakeClock, MemorySink, RecordingJournal
-from tests.contract.suites import SinkContract, record
 from tests.unit.hooks.test_runner import Hook
 
 if TYPE_CHECKING:
