@@ -42,20 +42,17 @@ SERVICE = textwrap.dedent(
 )
 
 
+def whose(uid: int) -> list[str]:
+    return [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+
+
 class Service:
     """A process that says which signals it gets."""
 
     def __init__(self, uid: int) -> None:
-        # Not the tests' own interpreter: another user need not get to where that lies.
-        python = "/usr/bin/python3" if uid != os.geteuid() else sys.executable
-        self._process = subprocess.Popen(
-            [python, "-c", SERVICE],
-            stdout=subprocess.PIPE,
-            user=uid,
-            group=uid,
-            extra_groups=[] if uid else None,
-            cwd="/",
-        )
+        # Not the tests' own interpreter for another user, who need not get to where that lies.
+        python = [sys.executable] if uid == os.geteuid() else ["/usr/bin/setpriv", *whose(uid), "/usr/bin/python3"]
+        self._process = subprocess.Popen([*python, "-c", SERVICE], stdout=subprocess.PIPE, cwd="/")
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
         self.pid = self._process.pid
