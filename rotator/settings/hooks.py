@@ -155,7 +155,7 @@ def _read_bearer(file: Path, *, shared: bool) -> Secret:
 AfterWrite = Annotated[
     ExecAfterWrite | SignalAfterWrite | SystemdAfterWrite | WebhookAfterWrite,
     Discriminator("type"),
-    Choice(("exec", "signal", "systemd", "webhook"), (), "type"),
+    Choice(("exec", "signal", "systemd", "webhook"), key="type"),
 ]
 
 

@@ -227,13 +227,11 @@ class Choice(_Read):
     """One word out of a few.
 
     Attributes:
-        now: What this version offers.
-        later: What is planned, so that it is refused with its own words.
+        now: What there is.
         key: For a table that is told by one of its keys: that key.
     """
 
     now: tuple[str, ...]
-    later: tuple[str, ...] = ()
     key: str = ""
 
     def read(self, value: Any) -> Any:
@@ -241,12 +239,15 @@ class Choice(_Read):
         if self.key and not isinstance(value, dict):
             return value
         word = value.get(self.key) if self.key else value
-        if word in self.later:
-            raise refuse(any_of(self.now), f"{word} is not in this version; use {any_of(self.now)}", self.key)
         if word not in self.now:
             near = nearest(word, self.now)
             raise refuse(any_of(self.now), f"did you mean {near}?" if near else "", self.key, hidden=not near)
         return value
+
+    def describe(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """See `_Read`; a text of which the schema does not say yet what it may be."""
+        plain = not self.key and schema.get("type") == "string" and not {"enum", "const"} & schema.keys()
+        return {**schema, "examples": list(self.now)} if plain else schema
 
 
 @dataclass(frozen=True, slots=True)

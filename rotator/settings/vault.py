@@ -121,7 +121,7 @@ class Vault(Section):
     )
     allowed_hosts: tuple[PlainText, ...] = Field((), description="host:port of nodes that a standby may redirect to.")
     allowed_networks: Networks | None = Field(None, description=ON_ALLOWED_NETWORKS)
-    auth: Annotated[Auth, Discriminator("method"), Choice(METHODS, (), "method")] = Field(description="The login.")
+    auth: Annotated[Auth, Discriminator("method"), Choice(METHODS, key="method")] = Field(description="The login.")
 
     @model_validator(mode="after")
     def _shows_certificates_over_tls(self) -> Vault:

@@ -15,13 +15,37 @@ PLACES = {
     "Vault": "[vault]",
     "AppRoleAuth": '[vault.auth], method = "approle"',
     "TokenAuth": '[vault.auth], method = "token"',
+    "KubernetesAuth": '[vault.auth], method = "kubernetes"',
+    "JwtAuth": '[vault.auth], method = "jwt"',
+    "CertAuth": '[vault.auth], method = "cert"',
+    "UserpassAuth": '[vault.auth], method = "userpass"',
     "Provider": "[providers.NAME]",
+    "Assertion": "assertion of a provider or a credential",
+    "Exchange": "exchange of a provider or a credential",
     "Credential": "[credentials.NAME]",
+    "Login": "login of a credential",
+    "Verify": "verify of a credential",
+    "Claims": "verify.claims",
+    "Probe": "verify.probe",
     "VaultSource": 'source of a credential, type = "vault"',
+    "VaultPathSource": 'source of a credential, type = "vault_path"',
+    "FileSource": 'source of a credential, type = "file"',
+    "SystemdSource": 'source of a credential, type = "systemd"',
+    "EnvironmentSource": 'source of a credential, type = "environment"',
+    "PublicSource": 'source of a credential, type = "public"',
+    "PluginSource": "source of a credential, of an installed package",
     "VaultSink": 'sinks of a credential, type = "vault"',
     "FileSink": 'sinks of a credential, type = "file"',
+    "KubernetesSink": 'sinks of a credential, type = "kubernetes"',
+    "SocketSink": 'sinks of a credential, type = "socket"',
+    "PluginSink": "sinks of a credential, of an installed package",
+    "ExecAfterWrite": 'after_write of a sink, type = "exec"',
+    "SignalAfterWrite": 'after_write of a sink, type = "signal"',
+    "SystemdAfterWrite": 'after_write of a sink, type = "systemd"',
+    "WebhookAfterWrite": 'after_write of a sink, type = "webhook"',
     "Defaults": "[defaults]",
     "Http": "[http]",
+    "Local": "[local]",
     "Log": "[log]",
     "Security": "[security]",
 }
@@ -92,6 +116,8 @@ def _kinds(row: dict[str, Any]) -> Iterator[str]:
         yield _lower(row["$comment"].rstrip("."))
     elif "enum" in row or "const" in row:
         yield ", ".join(f"`{json.dumps(one)}`" for one in row.get("enum", [row.get("const")]))
+    elif "examples" in row:
+        yield ", ".join(f"`{json.dumps(one)}`" for one in row["examples"])
     elif row.get("type") in {"integer", "number"}:
         yield _bounded(row)
     elif row.get("type") == "array":

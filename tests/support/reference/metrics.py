@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +20,7 @@ INTRODUCTION = """\
 What `GET /metrics` answers ([HTTP](http.md)), in the text format of Prometheus; made from a scrape. Names and
 labels are a contract: they do not change within a major version. No label holds a client id, a scope or a path.
 
-`credential` and `provider` are names of the configuration; `sink` is `vault` or `file`; `result` is `ok` or an
+`credential`, `provider` and `vault` are names of the configuration, `vault` missing for `[vault]`; `sink` is a kind of sink; `result` is `ok` or an
 [error code](../errors.md). Timestamps are POSIX seconds: `rotator_token_expiry_timestamp_seconds - time()` is
 what is left. A figure that is not known has no sample. A histogram has the series `…_bucket`, `…_sum` and
 `…_count`."""
@@ -41,7 +42,10 @@ def families() -> list[Metric]:
     meters.minted("thx", "ok", 0.05)
     meters.delivered("vault", "ok", 0.01)
     meters.late(0.0)
-    found = list(text_string_to_metric_families(meters.exposition(night_status()).decode()))
+    meters.asked("served")
+    status = night_status()
+    status = replace(status, vaults=(replace(status.vault, name="emea"),))
+    found = list(text_string_to_metric_families(meters.exposition(status).decode()))
     empty = [one.name for one in found if not one.samples]
     if empty:
         raise ValueError(f"no samples to read the labels of: {', '.join(empty)}")

@@ -255,17 +255,6 @@ def test_a_parameter_that_has_a_place_of_its_own_is_refused(place: Place) -> Non
     assert "names other than grant_type" in place.problems(text)["providers.thx.parameters"].wanted
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ('provider = "thx"', 'provider = "thx"\ngrant = "refresh_token"', "credentials.billing.grant"),
-        ("[providers.thx]", '[providers.thx]\nclient_auth = "private_key_jwt"', "providers.thx.client_auth"),
-    ],
-)
-def test_what_comes_in_a_later_version_is_told_so(place: Place, old: str, new: str, key: str) -> None:
-    assert "not in this version" in place.problems(GOOD.replace(old, new))[key].cure
-
-
 def test_the_example_can_be_used_and_has_every_key(place: Place) -> None:
     text = (ROOT / "config.example.toml").read_text()
     assert place.load(text).settings.credentials

@@ -75,13 +75,28 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
         'path = "/run/rotator/billing.token"', 'path = "/run/rotator/billing.token"\nformat = "templates"',
         "credentials.billing.sinks[1].format", 26, "did you mean template?",
     ),
-    "a-client-authentication-of-a-later-version": (
-        "[defaults]", '[providers.b]\ntoken_url = "https://b"\nclient_auth = "private_key_jwt"\n[defaults]',
-        "providers.b.client_auth", 14, "private_key_jwt is not in this version",
+    "a-client-authentication-that-is-misspelt": (
+        "[defaults]", '[providers.b]\ntoken_url = "https://b"\nclient_auth = "private_key_jwk"\n[defaults]',
+        "providers.b.client_auth", 14, "did you mean private_key_jwt?",
     ),
-    "a-grant-of-a-later-version": (
-        'provider = "thx"', 'provider = "thx"\ngrant = "authorization_code"',
-        "credentials.billing.grant", 17, "authorization_code is not in this version",
+    "a-grant-that-is-misspelt": (
+        'provider = "thx"', 'provider = "thx"\ngrant = "authorisation_code"',
+        "credentials.billing.grant", 17, "did you mean authorization_code?",
+    ),
+    "a-grant-that-a-person-starts-without-a-place-for-it": (
+        'provider = "thx"', 'provider = "thx"\ngrant = "refresh_token"',
+        "credentials.billing.login", 15, 'login = { path = "secret/logins/billing" }',
+    ),
+    "a-sign-in-for-a-grant-that-nobody-starts": (
+        'provider = "thx"', 'provider = "thx"\nlogin = { path = "secret/logins/x" }',
+        "credentials.billing.login", 17, "leave it out",
+    ),
+    "neither-token-url-nor-issuer": (
+        'token_url = "https://auth.thx.network/token"', "", "providers.thx.token_url", 9, 'issuer = "https://…"',
+    ),
+    "a-vault-that-no-table-has": (
+        'path = "secret/apps/billing"', 'path = "secret/apps/billing", vault = "emea"',
+        "credentials.billing.source.vault", 17, "add a table [vaults.NAME]",
     ),
     "discovery-of-a-later-version": (
         "[defaults]", '[discover.apps]\nprovider = "thx"\n[defaults]', "discover", 12, "not in this version",
