@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from rotator.settings.load import load
-from tests.support.pages import Example, examples
+from tests.support.pages import Example, example, examples
 
 ROOT = Path(__file__).parents[2]
 FILES = re.compile(r'^(role_id_file|secret_id_file|token_file) = "[^"]*"', re.MULTILINE)
+
+TEMPLATE = re.compile(r'template_file = "/etc/rotator/([a-z0-9.-]+)"')
 
 VAULT = """
 [vault]
@@ -47,7 +49,10 @@ def completed(excerpt: str, secrets: Path) -> str:
     missing = [text for begins, text in AROUND.items() if not re.search("^" + re.escape(begins), excerpt, re.MULTILINE)]
     described = re.search(r"^\[providers\.(.+)\]", excerpt, re.MULTILINE)
     whole = excerpt + "".join(missing).replace("NAME", described[1] if described else "thx")
-    return FILES.sub(rf'\1 = "{secrets}"', whole)
+    for name in TEMPLATE.findall(whole):
+        secrets.with_name(name).touch(mode=0o600)
+        secrets.with_name(name).write_text(example("docs/files.md", name))
+    return FILES.sub(rf'\1 = "{secrets}"', TEMPLATE.sub(rf'template_file = "{secrets.parent}/\1"', whole))
 
 
 def test_the_documentation_has_configurations() -> None:

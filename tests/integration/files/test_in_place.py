@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
 import stat
 import subprocess
 import sys
 import threading
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +22,6 @@ from tests.integration.files.harness import NAME, Intercepted, failing, layout, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rotator.core.model import TokenRecord
     from rotator.files.sink import FileSink
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away or mount them")
 
 STRANGER, SOME_GROUP = 54321, 43211
+LOCKS = Path("/proc/locks")
 NEW = record("new", 700)
 OLDS = {"longer than the new one": "an-old-one", "as long": "old", "shorter": "o"}
 
@@ -239,29 +239,32 @@ async def test_a_content_of_the_same_length_is_written_by_one_call(tmp_path: Pat
     assert (fs.made.count("pwrite"), fs.made.count("ftruncate")) == (1, 0)
 
 
+def somebody_waits_for(path: Path) -> bool:
+    """Whether the kernel lets somebody wait for a file that is leased (proc_locks(5)), within ten seconds."""
+    inode, pause = path.stat().st_ino, threading.Event()
+    for _ in range(1000):
+        if any("BREAKING" in line and f":{inode} " in line for line in LOCKS.read_text().splitlines()):
+            return True
+        pause.wait(0.01)
+    return False
+
+
 async def test_f01_whoever_opens_the_file_while_it_is_written_waits_and_reads_the_new_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "out" / NAME
     await target(tmp_path, "json").write(record("an-old-one"))
     seen: list[bytes] = []
     reader = threading.Thread(target=lambda: seen.append(path.read_bytes()))
-    asked = threading.Event()
-    # The kernel tells the writer of whoever waits; so the test knows without sleeping that the reader does.
-    before = signal.signal(signal.SIGURG, lambda *_: asked.set())
 
     def read_meanwhile(_: int, name: str) -> None:
         if name == "ftruncate":
+            assert path.stat().st_size == len(rendered("json", NEW)), "it is shortened, and nothing else yet"
             reader.start()
-        if name == "pwrite":
-            assert path.stat().st_size == len(rendered("json", NEW)), "half written: shortened, and nothing else yet"
+            assert somebody_waits_for(path)
             assert seen == []
 
-    try:
-        await target(tmp_path, "json", Intercepted(after=read_meanwhile)).write(NEW)
-        reader.join(10)
-    finally:
-        signal.signal(signal.SIGURG, before)
+    await target(tmp_path, "json", Intercepted(after=read_meanwhile)).write(NEW)
+    reader.join(10)
     assert seen == [rendered("json", NEW)]
-    assert asked.is_set()
 
 
 async def test_somebody_who_keeps_the_file_open_does_not_keep_the_token_from_it(tmp_path: Path) -> None:

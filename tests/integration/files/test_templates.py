@@ -10,6 +10,7 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.files.template import LARGEST_RESULT, Template
 from tests.integration.files.harness import NAME, record, sink
+from tests.support.pages import example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,14 @@ ENCODED = Template("Authorization: Basic {{ ('me:' ~ access_token) | b64encode }
 async def test_r02_a_restart_adopts_the_token(tmp_path: Path, template: Template) -> None:
     await sink(tmp_path, "template", template=template).write(record())
     assert await sink(tmp_path, "template", template=template).read() == record()
+
+
+async def test_the_template_in_the_guide_makes_what_it_seems_to(tmp_path: Path) -> None:
+    template = Template(example("docs/files.md", "npmrc.j2"), "/etc/rotator/npmrc.j2")
+    await sink(tmp_path, "template", template=template).write(record())
+    assert (tmp_path / "out" / NAME).read_text() == (
+        "//packages.example.com/:_authToken=token.one\n# until 2026-01-01T00:10:00Z, for openid\n"
+    )
 
 
 async def test_no_state_holds_the_token_or_what_is_around_it(tmp_path: Path) -> None:
