@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rotator import kinds
@@ -16,6 +17,7 @@ from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate
 from rotator.engine.gated import GatedEndpoint
 from rotator.engine.metered import NOBODY, MeteredEndpoint, MeteredSink
+from rotator.engine.revoking import Revoker
 from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
 from rotator.hooks.runner import Hooks
@@ -23,18 +25,23 @@ from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.cluster import Clusters
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
+from rotator.oauth.checks.commons import Commons
+from rotator.oauth.checks.keys import Keys
 from rotator.oauth.endpoint import HttpTokenEndpoint
 from rotator.oauth.exchanging import ExchangingEndpoint
 from rotator.oauth.provider import Provider
 from rotator.oauth.refreshing import Consented, ConsentedEndpoint, ConsentedSource
+from rotator.oauth.revocation import Revocation
+from rotator.oauth.verifying import VerifyingEndpoint
 from rotator.settings import asked, local, translate
 from rotator.settings.problems import ConfigError, Problem
 from rotator.settings.sinks import FileSink as FileSinkSection
 from rotator.vault.session import VaultSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from rotator.core.model import CredentialSpec
     from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
     from rotator.engine.metered import Observer
     from rotator.oauth.endpoint import EndpointSettings
@@ -78,6 +85,9 @@ class Server:
     section: ProviderSection
     provider: Provider
     gate: Gate
+    keys: Keys
+    turn: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, 1))
+    """Who has it may revoke a token there."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class Member:
     consented: Consented | None = None
     store: VaultConsentStore | None = None
     plugged: tuple[Part, ...] = ()
+    revoker: Revoker | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,7 @@ class Fleet:
         self._forget = forget
         self._stores: dict[str, _Store] = {}
         self._clusters = Clusters(clock)
+        self._commons = Commons(clock)
         self._hooks = Hooks(journal, clock)
         self._local = LocalServer(clock, observer)
         self._serves = serves
@@ -193,7 +205,8 @@ class Fleet:
             if after.get(name) is not before[name]:
                 await self.dispatcher.remove(name)
                 self._forget(name)
-                closing += before[name].plugged
+                revoker = before[name].revoker
+                closing += [*before[name].plugged, *([] if revoker is None else [revoker])]
         self.members = after
         self._local.offer(
             bare for member in after.values() for bare in map(_bare, member.sinks) if isinstance(bare, SocketSink)
@@ -225,6 +238,8 @@ class Fleet:
         await asyncio.gather(*(kinds.give_back(member.source) for member in self.members.values()))
         await asyncio.gather(*(part.close() for member in self.members.values() for part in member.plugged))
         for member in self.members.values():
+            if member.revoker is not None:
+                await member.revoker.close()
             if member.consented is not None:
                 await member.consented.close()
         for server in self.servers.values():
@@ -257,7 +272,7 @@ class Fleet:
         if problems:
             raise ConfigError(str(loaded.file), problems)
 
-    def _replace_stores(self, loaded: Loaded) -> list[_Store | Provider | Part]:
+    def _replace_stores(self, loaded: Loaded) -> list[_Store | Provider | Part | Revoker]:
         settings, before = loaded.settings, self._stores
         self._stores = {
             name: before[name]
@@ -282,19 +297,18 @@ class Fleet:
     def _replace_servers(self, settings: Settings) -> list[_Store | Provider]:
         before = self.servers
         self.servers = {
-            name: before[name]
-            if name in before and before[name].section == section
-            else Server(
-                section,
-                Provider(translate.provider(section), self._clock),
-                Gate(name, translate.limits(section)),
-            )
+            name: before[name] if name in before and before[name].section == section else self._server(name, section)
             for name, section in settings.providers.items()
         }
         for name, server in self.servers.items():
             if name in before:
                 server.gate.inherit(before[name].gate)
         return [server.provider for name, server in before.items() if self.servers.get(name) is not server]
+
+    def _server(self, name: str, section: ProviderSection) -> Server:
+        provider = Provider(translate.provider(section), self._clock)
+        keys = Keys(provider, self._commons.outages, self._clock)
+        return Server(section, provider, Gate(name, translate.limits(section)), keys)
 
     def _tell_quota(self, gate: Gate) -> None:
         spent = gate.spent(self._clock.now().elapsed)
@@ -354,20 +368,40 @@ class Fleet:
         consented = None if store is None else self._consented(store, name, running)
         asking: TokenEndpoint = exchanging if consented is None else ConsentedEndpoint(exchanging, consented)
         reading: Source = source if consented is None else ConsentedSource(source, consented)
-        rotation = Rotation(spec, reading, asking, ports, self._clock, self._journal)
+        checkpoint = kinds.Checkpoint(server.provider, server.keys, settings, self._commons, self._clock)
+        checks = kinds.checks(credential.verify, checkpoint)
+        verifying = VerifyingEndpoint(asking, checks, self._clock, spec.renewal_share) if checks else asking
+        revoker = self._revoker(spec, credential.revoke_after, checkpoint, source, sinks, server)
+        settled = () if revoker is None else (revoker.look,)
+        rotation = Rotation(spec, reading, verifying, ports, self._clock, self._journal, *settled)
         return Member(
             made_from,
             rotation,
             source,
             sinks,
-            endpoint,
+            verifying,
             server,
             credential.required,
             settings,
             consented,
             store,
             tuple(site.parts),
+            revoker,
         )
+
+    def _revoker(
+        self,
+        spec: CredentialSpec,
+        after: float | None,
+        at: kinds.Checkpoint,
+        source: Source,
+        sinks: Sequence[Sink],
+        server: Server,
+    ) -> Revoker | None:
+        if after is None:
+            return None
+        revocation = Revocation(at.provider, at.settings, source, self._clock)
+        return Revoker(spec, after, revocation.revoke, sinks, server.turn, self._clock, self._journal)
 
     def _consented(self, store: VaultConsentStore, name: str, running: Member | None) -> Consented:
         """What a person agreed to; the one that runs goes on, for it may hold what could not be stored yet."""

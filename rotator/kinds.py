@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rotator.core.document import CLIENT_ID, Wanted
 from rotator.core.errors import Code, RotationError
@@ -17,6 +17,9 @@ from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.local.sink import SocketSink
+from rotator.oauth.checks.claims import Claims, Expected
+from rotator.oauth.checks.introspection import Introspection
+from rotator.oauth.checks.probe import Probe
 from rotator.plugged.parts import Part, PluggedSink, PluggedSource
 from rotator.plugged.site import Site as PluginSite
 from rotator.settings import asked, kubernetes, sinks, sources, translate
@@ -37,7 +40,12 @@ if TYPE_CHECKING:
     from rotator.hooks.runner import Hooks
     from rotator.kubernetes.cluster import Clusters
     from rotator.local.server import LocalServer
+    from rotator.oauth import provider as oauth
+    from rotator.oauth.checks.check import Check
+    from rotator.oauth.checks.commons import Commons
+    from rotator.oauth.checks.keys import Keys
     from rotator.oauth.endpoint import EndpointSettings
+    from rotator.settings import verify
     from rotator.settings.model import Credential, Security
     from rotator.settings.providers import Provider
     from rotator.vault.session import VaultSession
@@ -94,6 +102,25 @@ class Site:
     def vault(self, name: str | None) -> VaultSession:
         """The session of a Vault that a section names."""
         return self.vaults[name or ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the tokens of a credential are checked.
+
+    Attributes:
+        provider: Its authorization server.
+        keys: That one's.
+        settings: How the client proves itself there, and what it asks for.
+        commons: Shared by all checks.
+        clock: Time.
+    """
+
+    provider: oauth.Provider
+    keys: Keys
+    settings: EndpointSettings
+    commons: Commons
+    clock: Clock
 
 
 def _kv_source(section: sources.VaultSource, site: Site) -> Source:
@@ -179,6 +206,19 @@ def _read_secret(file: Path, *, shared: bool) -> Secret:
     raise RotationError(Code.FILE_UNSAFE, why)
 
 
+def _claims(section: verify.Claims, at: Checkpoint) -> Check:
+    expected = Expected(section.iss or "", section.aud or "", section.scope or "")
+    return Claims(expected, at.keys if section.signed else None)
+
+
+def _introspection(_: Literal[True], at: Checkpoint) -> Check:
+    return Introspection(at.provider, at.settings, at.commons.outages, at.clock)
+
+
+def _probe(section: verify.Probe, at: Checkpoint) -> Check:
+    return Probe(translate.probe(section), at.commons, at.clock)
+
+
 SOURCES: Mapping[type, Callable[[Any, Site], Source]] = {
     sources.VaultSource: _kv_source,
     sources.VaultPathSource: _path_source,
@@ -198,6 +238,14 @@ SINKS: Mapping[type, Callable[[Any, Site], Sink]] = {
     sinks.PluginSink: _plugin_sink,
 }
 """How a token is delivered, by the section that says where."""
+
+
+CHECKS: Mapping[str, Callable[[Any, Checkpoint], Check]] = {
+    "claims": _claims,
+    "introspection": _introspection,
+    "probe": _probe,
+}
+"""What a token has to stand, by the key of `verify`; in the order in which it has to."""
 
 
 def source(site: Site) -> Source:
@@ -232,6 +280,12 @@ def consent_store(site: Site) -> VaultConsentStore | None:
     """Where the refresh token of a grant is kept that a person started; None for any other."""
     login = site.credential.login
     return None if login is None else VaultConsentStore(site.vault(login.vault), login.path)
+
+
+def checks(section: verify.Verify | None, at: Checkpoint) -> tuple[Check, ...]:
+    """What a credential's tokens have to stand before they are published."""
+    asked_for = {key: getattr(section, key, None) for key in CHECKS}
+    return tuple(build(asked_for[key], at) for key, build in CHECKS.items() if asked_for[key])
 
 
 def sink(section: sinks.Sink, site: Site) -> Sink:

@@ -52,6 +52,7 @@ LEVELS = {
     "token.mint_failed": logging.WARNING,
     "token.mint_retried": logging.DEBUG,
     "token.rejected": logging.WARNING,
+    "token.revocation_failed": logging.WARNING,
     "vault.denied": logging.ERROR,
     "vault.token_left": logging.WARNING,
     "vault.unavailable": logging.WARNING,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rotator.engine.gate import Limits
 from rotator.oauth import discovery
+from rotator.oauth.checks.probe import ProbeSettings
 from rotator.oauth.provider import ProviderSettings
 from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rotator.settings.model import Settings
     from rotator.settings.providers import Provider
     from rotator.settings.sinks import FileSink
+    from rotator.settings.verify import Probe
     from rotator.wire.addresses import Network
 
 
@@ -77,6 +79,18 @@ def _endpoints(section: Provider) -> dict[str, str | None]:
         discovery.REVOCATION: section.revocation_url,
         discovery.KEYS: section.jwks_url,
     }
+
+
+def probe(section: Probe) -> ProbeSettings:
+    """What an API is asked with a token before it is published."""
+    return ProbeSettings(
+        url=section.url,
+        method=section.method,
+        expect=section.expect,
+        timeout=section.timeout,
+        ca_file=section.ca_file,
+        allowed_networks=_networks(section.allowed_networks),
+    )
 
 
 def limits(section: Provider) -> Limits:
