@@ -1,8 +1,9 @@
 """Run as a program: replace a token in a process that waits for whoever wants to trace it first.
 
-It reads lines of two words, a directory and a format, forks for each, and answers with the child's process id; that
-child has a token in its file already, and its caches are warm. After one more line the child writes the next token. The
-program answers with how the child ended, and with what the write raised: `0 ok`, `0 file_no_space`, `-9`.
+It reads lines of two words, a directory and a format, with `-in-place` behind it where the file is to be written so. It
+forks for each, and answers with the child's process id; that child has a token in its file already, and its caches are
+warm. After one more line the child writes the next token. The program answers with how the child ended, and with what
+the write raised: `0 ok`, `0 file_no_space`, `-9`.
 """
 
 from __future__ import annotations
@@ -12,19 +13,29 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rotator.core.errors import RotationError
 from tests.integration.files.harness import record, sink
 
+if TYPE_CHECKING:
+    from rotator.files.sink import FileSink
+
 OLD, NEW = record("old"), record("new", 700)
 MODE = 0o640
+IN_PLACE = "-in-place"
+
+
+def halted_sink(place: Path, kind: str, **options: Any) -> FileSink:
+    """The sink that a kind of write goes through."""
+    return sink(place, kind.removesuffix(IN_PLACE), mode=MODE, in_place=kind.endswith(IN_PLACE), **options)
 
 
 def replaced(place: Path, kind: str, channel: socket.socket) -> None:
     """Tell over the channel when all is ready, wait there, write, and tell what came of it: by calls no file needs."""
 
     async def work() -> None:
-        target = sink(place, kind, mode=MODE, owner=str(os.geteuid()), group=str(os.getegid()))
+        target = halted_sink(place, kind, owner=str(os.geteuid()), group=str(os.getegid()))
         await target.write(OLD)
         channel.send(b"ready")
         channel.recv(16)

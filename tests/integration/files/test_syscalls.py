@@ -18,14 +18,18 @@ CALLS_OF_A_WRITE = 30
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace, which lets system calls fail")
 @pytest.mark.parametrize(
-    "what",
+    ("kind", "what"),
     [
-        pytest.param("signal=KILL", id="f02 f03 r01 killed"),
-        pytest.param("ESTALE", id="f20 stale handle"),
+        pytest.param("json", "signal=KILL", id="f02 f03 r01 killed"),
+        pytest.param("json", "ESTALE", id="f20 stale handle"),
+        pytest.param("json-in-place", "signal=KILL", id="f02 f16 r01 killed while writing in place"),
+        pytest.param("json-in-place", "EIO", id="f05 disk error while writing in place"),
     ],
 )
-def test_whichever_system_call_is_the_last_or_fails_old_or_new_is_there_whole(tmp_path: Path, what: str) -> None:
-    outcome = syscalls.every(tmp_path / "json", "json", [what])
+def test_whichever_system_call_is_the_last_or_fails_old_or_new_is_there_whole_or_the_next_start_sees_to_it(
+    tmp_path: Path, kind: str, what: str
+) -> None:
+    outcome = syscalls.every(tmp_path / kind, kind, [what])
     assert outcome.wrong == []
     assert outcome.made.total() >= CALLS_OF_A_WRITE
     assert (outcome.left > 0) == (what == "signal=KILL")
