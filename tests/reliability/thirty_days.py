@@ -1,5 +1,5 @@
 """Simulated: 1,000 credentials for 30 days, in ten worlds of 100, a tenth of them with tokens of 600 s, the others with
-tokens of an hour. Each provider is in trouble some times a day (unreachable, silent until the deadline, failing by
+tokens of an hour, source and sinks looked at every half hour. Each provider is in trouble some times a day (unreachable, silent until the deadline, failing by
 chance, throttling with Retry-After; for seconds to an hour), Vault once a day; every few hours rotator is killed and
 started again, the wall clock is set by 3 s, an hour or 30 days, the machine sleeps, a client secret changes, or
 somebody empties a sink. Afterwards the history is searched for every broken promise: a token published that nobody
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TITLE = "Thirty days of a thousand credentials in bad weather"
 SEED = 1
 WORLDS, CREDENTIALS, DAYS = 10, 100, 30.0
+RECHECK = 1800.0
+"""Seconds between two looks. At five minutes, nearly all of the work is looks at what nobody has changed."""
+
 LIVES = {"short": 600.0, **{f"hour-{number}": 3600.0 for number in range(9)}}
 
 
@@ -45,7 +48,7 @@ def measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
 
 def world(credentials: int, days: float, seed: int) -> tuple[list[str], int, int]:
     """One world: the promises it broke, tokens minted, and how much went wrong."""
-    plant = weather.plant(credentials, LIVES)
+    plant = weather.plant(credentials, LIVES, RECHECK)
     drawn = weather.drawn(seed, days * weather.DAY, plant)
     history = simulate(plant, drawn, seed)
     minted = sum(sum(requests.granted) for requests in history.requests.values())
