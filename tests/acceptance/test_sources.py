@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.core.model import rfc3339
 from tests.support.canary import Searcher
 from tests.support.kubernetes_volume import SecretVolume
 from tests.support.process import Rotator, rotator
@@ -141,6 +143,32 @@ async def test_g06_a_configuration_with_secrets_in_the_environment_is_refused_un
     assert "CANARY" not in said
     code, _, said = await rotator("run", "-c", configuration, env={"THX": "CANARY", "HOME": os.devnull})
     assert (code, "CANARY" in said) == (2, False)
+
+
+async def test_the_end_of_a_client_secret_is_told_once_shown_by_status_and_told_of_the_next_one(site: Site) -> None:
+    file = site.home / "thx.json"
+    configuration = await prepare(site, f'type = "file", path = "{file}"')
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=12)  # noqa: TID251  it is a date of the calendar
+    keep(file, fields(site, client_secret_expires_at=rfc3339(ends)))
+    async with Rotator(configuration) as running:
+        told = await running.says("credential.expiring")
+        assert (told["level"], told["credential"], told["within_days"]) == ("error", "billing", 1)
+        assert (told["expires_at"], told["days_left"]) == (rfc3339(ends), 0.5)
+        await running.says("token.delivered", count=2)
+        _, shown, _ = await rotator("status", "billing", "-o", "json", "-c", configuration)
+        assert json.loads(shown)["client_secret_expires_at"] == rfc3339(ends)
+        _, shown, _ = await rotator("status", "billing", "-c", configuration)
+        assert "client secret" in shown
+        text = configuration.read_text()
+        configuration.write_text(text.replace('recheck_interval = "2s"', 'recheck_interval = "1s"'))
+        running.signal(signal.SIGHUP)
+        reloaded = await running.says("config.reloaded")
+        assert reloaded["changed"] == ["billing"]
+        later = ends + timedelta(days=20)
+        old = fields(site)["client_secret"]
+        keep(file, fields(site, client_secret_previous=old, client_secret_expires_at=rfc3339(later)))
+        told = await running.says("credential.expiring", count=2, within=10)
+        assert (told["level"], told["within_days"], told["expires_at"]) == ("warning", 30, rfc3339(later))
 
 
 async def test_check_live_reads_what_the_daemon_would(site: Site) -> None:

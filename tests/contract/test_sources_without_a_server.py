@@ -106,7 +106,7 @@ class TestEnvironmentSource(SourceContract):
         source = place.open()
         before = await source.read()
         await place.store(*changed)
-        assert await source.read() == before
+        assert await source.read() is before
         assert (await place.open().read()).version != before.version
 
 
