@@ -136,7 +136,7 @@ async def _allowed(member: Member) -> None:
         RotationError: VAULT_DENIED with the policy text to add; VAULT_*.
     """
     needs: dict[Caller, dict[str, tuple[str, ...]]] = {}
-    for part in (member.source, *member.sinks, member.store, member.asked.client_auth.signer):
+    for part in (member.source, *member.bare_sinks, member.store, member.asked.client_auth.signer):
         if isinstance(part, Guarded):
             needs.setdefault(part.session, {}).update(await part.needs())
     for session, needed in needs.items():

@@ -40,6 +40,7 @@ LEVELS = {
     "clock.stepped": logging.WARNING,
     "config.rejected": logging.ERROR,
     "config.warning": logging.WARNING,
+    "hook.failed": logging.WARNING,
     "http.unavailable": logging.WARNING,
     "log.dropped": logging.WARNING,
     "process.error": logging.ERROR,

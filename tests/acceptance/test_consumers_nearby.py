@@ -69,7 +69,7 @@ async def test_a_local_consumer_gets_the_freshest_token_and_a_restart_mints_none
 
 
 async def test_who_is_not_named_gets_nothing(site: Site) -> None:
-    socket = with_socket(site, "65534")
+    socket = with_socket(site, "12345")
     configuration = await site.prepare(["billing"])
     async with Rotator(configuration) as daemon:
         await daemon.says("daemon.ready")

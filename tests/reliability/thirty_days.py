@@ -1,10 +1,11 @@
 """Simulated: 1,000 credentials for 30 days, in ten worlds of 100, a tenth of them with tokens of 600 s, the others with
-tokens of an hour, source and sinks looked at every half hour. Each provider is in trouble some times a day (unreachable, silent until the deadline, failing by
-chance, throttling with Retry-After; for seconds to an hour), Vault once a day; every few hours rotator is killed and
-started again, the wall clock is set by 3 s, an hour or 30 days, the machine sleeps, a client secret changes, or
-somebody empties a sink. Afterwards the history is searched for every broken promise: a token published that nobody
-minted; a sink that went back to a token that ends earlier; a sink written without a new token; more requests than the
-rate, the limit in flight or an outage allows; two requests within 5 s of a token; a gap that nothing forced.
+tokens of an hour; source and sinks are looked at every half hour. Each provider is in trouble some times a day
+(unreachable, silent until the deadline, failing by chance, throttling with Retry-After; for seconds to an hour), Vault
+once a day; every few hours rotator is killed and started again, the wall clock is set by 3 s, an hour or 30 days, the
+machine sleeps, a client secret changes, or somebody empties a sink. Afterwards the history is searched for every broken
+promise: a token published that nobody minted; a sink that went back to a token that ends earlier; a sink written
+without a new token; more requests than the rate, the limit in flight or an outage allows; two requests within 5 s of a
+token; a gap that nothing forced.
 """
 
 from __future__ import annotations
