@@ -129,7 +129,7 @@ class Fleet:
         state = StateDirectory(translate.state_dir(settings, self._environ))
         await self._try_files(loaded, wanted, state)
         await self._listen(loaded, wanted)
-        closing = [*shared.vaults.replace(loaded), *shared.servers.replace(settings)]
+        closing: list[_Closing] = [*shared.vaults.replace(loaded), *shared.servers.replace(settings)]
         before = self.members
         after = {
             name: member(name, credential, shared, state, settings.security, before.get(name))
@@ -143,8 +143,8 @@ class Fleet:
         sinks = (sink for one in after.values() for sink in one.bare_sinks)
         shared.local.offer(sink for sink in sinks if isinstance(sink, SocketSink))
         self._start(before, start=start, force=force)
-        replaced: list[_Closing] = [*closing, *(part for name in gone for part in before[name].replaceable())]
-        for part in replaced:
+        closing += [part for name in gone for part in before[name].replaceable()]
+        for part in closing:
             await part.close()
         return {
             "added": sorted(after.keys() - before.keys()),

@@ -23,7 +23,7 @@ class Fleet:
         self.servers: dict[str, Any] = {}
         self.dispatcher = self
         self.broken: dict[str, float] = {}
-        self.session = self
+        self.sessions = {"": self}
         self.trouble: RotationError | None = None
         self.steps = 0
         self.stopped: list[str] = []
