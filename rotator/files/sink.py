@@ -180,7 +180,9 @@ class FileSink:
 
     def _record(self, content: bytes) -> TokenRecord | None:
         told = self._format.extract(content, self._layout)
-        return told if isinstance(told, TokenRecord) else self._state.recall(self._path, content, told)
+        if isinstance(told, TokenRecord):
+            return told
+        return None if self._format.carries_all else self._state.recall(self._path, content, told)
 
     def _is_as_rendered(self, record: TokenRecord | None, content: bytes) -> bool:
         """Whether around the token all is as it would be written; of the whole record nothing else is asked (F18)."""

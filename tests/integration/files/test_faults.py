@@ -220,7 +220,7 @@ async def test_f16_a_json_file_is_token_and_dates_in_one_and_gets_its_name_by_on
     assert inodes(tmp_path).keys() == {tmp_path / "out", tmp_path / "out" / NAME}
 
 
-@pytest.mark.parametrize("kind", ["raw", "header", "env"])
+@pytest.mark.parametrize("kind", [kind for kind, row in FORMATS.items() if not row.carries_all])
 async def test_f16_a_state_that_is_kept_beside_a_file_describes_it_at_every_moment_of_a_write(
     tmp_path: Path, kind: str
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.core.errors import Code, RotationError
+from rotator.files.formats import FORMATS
 from tests.integration.files.harness import NAME, Intercepted, record, sink
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["raw", "json", "header", "env"])
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("content", FOREIGN)
 async def test_a_mistyped_path_costs_nobody_his_file(tmp_path: Path, kind: str, content: bytes) -> None:
     sink(tmp_path)
@@ -199,8 +200,33 @@ async def test_v23_what_somebody_wrote_over_a_known_file_counts_as_nothing_and_i
     assert await sink(tmp_path).read() == record()
 
 
-@pytest.mark.parametrize("after", ["raw", "json", "header", "env"])
-@pytest.mark.parametrize("before", ["raw", "json", "header", "env"])
+@pytest.mark.parametrize("after", FORMATS)
+@pytest.mark.parametrize("before", FORMATS)
+async def test_a_file_is_rewritten_after_the_format_was_changed(tmp_path: Path, before: str, after: str) -> None:
+    await sink(tmp_path, before).write(record())
+    if before != after:
+        assert await sink(tmp_path, after).read() is None
+    await sink(tmp_path, after).write(record("new", 700))
+    assert await sink(tmp_path, after).read() == record("new", 700)
+
+
+@pytest.mark.parametrize("after", FORMATS)
+@pytest.mark.parametrize("before", ["netrc", "dockerconfigjson", "template"])
+async def test_a_file_such_as_people_keep_is_not_taken_for_ours_by_another_format_without_a_state(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    await sink(tmp_path, before).write(record())
+    (tmp_path / "state").rename(tmp_path / "deleted")
+    if before == after:
+        assert await sink(tmp_path, after).read() is None
+        return
+    with pytest.raises(RotationError) as caught:
+        await sink(tmp_path, after).read()
+    assert caught.value.code is Code.SINK_FOREIGN
+
+
+@pytest.mark.parametrize("after", ["raw", "json", "header", "env", "kubectl-exec"])
+@pytest.mark.parametrize("before", ["raw", "json", "header", "env", "kubectl-exec"])
 async def test_a_file_is_rewritten_after_the_format_was_changed_and_the_state_deleted(
     tmp_path: Path, before: str, after: str
 ) -> None:
