@@ -26,7 +26,7 @@ from rotator.settings.problems import ConfigError, Problem
 from rotator.settings.sinks import FileSink as FileSinkSection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from rotator.core.ports import Clock, Journal
     from rotator.engine.metered import Observer
@@ -36,8 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Fleet", "Member", "Server"]
 
-NEVER_MENDED = frozenset({Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED})
-"""What is wrong with a file sink in a way that waiting does not mend; told at the start and not at three at night."""
+NEVER_MENDED = frozenset(
+    {
+        *(Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED),
+        *(Code.HOOK_COMMAND, Code.HOOK_UNSAFE, Code.HOOK_BEARER),
+    }
+)
+"""What is wrong in a way that waiting does not mend; told at the start and not at three at night."""
 
 
 class _Closing(Protocol):
@@ -122,12 +127,12 @@ class Fleet:
             The names of the credentials that were added, changed and removed.
 
         Raises:
-            ConfigError: A file sink can never work as configured. Nothing has been touched.
+            ConfigError: A file sink or a hook can never work as configured. Nothing has been touched.
         """
         settings, shared = loaded.settings, self._shared
         wanted = {name: c for name, c in settings.credentials.items() if only is None or name in only}
         state = StateDirectory(translate.state_dir(settings, self._environ))
-        await self._try_files(loaded, wanted, state)
+        await self._try_out(loaded, wanted, state)
         await self._listen(loaded, wanted)
         closing: list[_Closing] = [*shared.vaults.replace(loaded), *shared.servers.replace(settings)]
         before = self.members
@@ -191,24 +196,33 @@ class Fleet:
             return
         raise ConfigError(str(loaded.file), [problem])
 
-    async def _try_files(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
+    async def _try_out(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
+        """Refuse what can never work as it is configured, before anything is touched.
+
+        Raises:
+            ConfigError: With every such problem.
+        """
+        shared_files = loaded.settings.security.allow_shared_secret_files
         problems = []
         for name, credential in wanted.items():
             for index, section in enumerate(credential.sinks):
+                key = f"credentials.{name}.sinks[{index}]"
                 if isinstance(section, FileSinkSection):
-                    key = f"credentials.{name}.sinks[{index}]"
-                    trouble = await _trouble(section, name, state)
-                    problems += [Problem(key, None, trouble, "a file that can be written safely")] if trouble else []
+                    file = FileSink(translate.file_sink(section), name, state)
+                    problems += await _hopeless(key, file.check(), "a file that can be written safely")
+                for number, hook in enumerate(section.hooks(self._shared.clock, shared=shared_files)):
+                    here = f"{key}.after_write[{number}]"
+                    problems += await _hopeless(here, hook.check(), "something that can be done after a write")
         if problems:
             raise ConfigError(str(loaded.file), problems)
 
 
-async def _trouble(section: FileSinkSection, name: str, state: StateDirectory) -> str:
-    """Why a file can never be written as configured; empty when nothing is known to speak against it."""
+async def _hopeless(key: str, check: Awaitable[object], wanted: str) -> list[Problem]:
+    """The problem with what can never work as configured; none when nothing is known to speak against it."""
     try:
-        await FileSink(translate.file_sink(section), name, state).check()
+        await check
     except ValueError as error:
-        return str(error)
+        return [Problem(key, None, str(error), wanted)]
     except RotationError as error:
-        return error.detail if error.code in NEVER_MENDED else ""
-    return ""
+        return [Problem(key, None, error.detail, wanted, error.code.cure)] if error.code in NEVER_MENDED else []
+    return []

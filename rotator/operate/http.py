@@ -115,8 +115,9 @@ class AdminServer:
 
     async def stop(self) -> None:
         """Answer nobody any more."""
-        await self._runner.cleanup()
+        # While it still listens: afterwards the name may be that of a successor.
         leave(self._settings)
+        await self._runner.cleanup()
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=1024)

@@ -96,6 +96,14 @@ def warnings(settings: Settings) -> Iterator[Finding]:
                 f"{EARLIEST_RENEWAL:g} or more: a lead of more than half the lifetime is clamped",
                 f"renew_at = {EARLIEST_RENEWAL:g}",
             )
+        if all(sink.type == "socket" for sink in credential.sinks):
+            yield Finding(
+                ("credentials", name, "sinks"),
+                "the local socket alone, which holds tokens in memory: each restart mints one, and so does each "
+                "`rotator rotate`, for nobody",
+                "a sink that keeps the token as well",
+                "add a file or a Vault path",
+            )
         yield from (Finding(*one) for one in revoked_early(name, credential))
 
 

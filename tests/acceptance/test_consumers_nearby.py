@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from tests.support.process import Rotator
+from tests.support.process import Rotator, rotator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,3 +107,12 @@ async def test_a_command_that_hangs_delays_neither_tokens_nor_the_end(site: Site
         daemon.signal(signal.SIGTERM)
         assert await daemon.ended() == 0
         assert asyncio.get_running_loop().time() - began < 10
+
+
+async def test_a_command_that_is_not_there_is_refused_at_the_start_and_not_at_the_first_write(site: Site) -> None:
+    with_socket(site, "root", 'after_write = [{ type = "exec", command = ["/nowhere/reload"] }]')
+    configuration = await site.prepare(["billing"])
+    code, _, said = await rotator("run", "-c", configuration)
+    assert code == 2
+    assert "credentials.nearby.sinks[0].after_write[0]" in said
+    assert "/nowhere/reload" in said
