@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOG_MODE = 0o600
 
 LEASE_TRIES = 50
-"""How often the lease is asked for. Most readers have the file open for microseconds, and each try gives way to them."""
+"""How often the lease is asked for. Most readers have the file open for microseconds; each try gives way to them."""
 
 
 def log_name(name: str) -> str:
