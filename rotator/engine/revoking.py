@@ -59,6 +59,7 @@ class Revoker:
         # Nothing is revoked that was found in a sink and may be of another provider: what is sent there is a secret.
         self._inputs: set[str] = set()
         self._pending: dict[str, asyncio.Task[None]] = {}
+        self._failing: Code | None = None
 
     def look(self, seen: Observation) -> None:
         """See what a pass has left behind; tokens that it superseded are seen to from now on."""
@@ -109,6 +110,7 @@ class Revoker:
             return error
         except Exception as error:  # noqa: BLE001  a bug here must not end the others' revocations
             return RotationError(Code.INTERNAL, whence(error))
+        self._failing = None
         self._journal.event(
             "token.revoked",
             credential=self._spec.name,
@@ -128,6 +130,10 @@ class Revoker:
         return token.fingerprint in {record.fingerprint for record in records if record is not None}
 
     def _tell_failure(self, token: BearerToken, failure: RotationError, attempts: int) -> None:
+        """Tell it once: a server that revokes no tokens of this kind says so of each."""
+        before, self._failing = self._failing, failure.code
+        if failure.code is before:
+            return
         now = self._clock.now()
         self._journal.event(
             "token.revocation_failed",

@@ -26,6 +26,7 @@ class Api:
         tokens: The tokens that it was shown, in order.
         asked: Method and path of each request.
         url: Where it is.
+        over: Set at the end, so that nobody hangs on.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Api:
         self.asked: list[tuple[str, str]] = []
         self.taken: set[str] = set()
         self.url = ""
+        self.over = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.Response:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -45,7 +47,7 @@ class Api:
         self.tokens.append(token)
         self.asked.append((request.method, request.path_qs))
         if self.hangs:
-            await asyncio.Event().wait()
+            await self.over.wait()
         if token in self.refuses or (self.refuses_new and token not in self.taken):
             return web.Response(status=401)
         if self.status == 200:
@@ -60,4 +62,7 @@ async def an_api() -> AsyncIterator[Api]:
     app.router.add_route("*", "/{path:.*}", api.answer)
     async with serving(app) as url:
         api.url = f"{url}/health"
-        yield api
+        try:
+            yield api
+        finally:
+            api.over.set()

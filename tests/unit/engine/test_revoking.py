@@ -310,6 +310,17 @@ def test_one_that_fails_for_good_is_told_of_once_and_with_its_cure() -> None:
     assert "client.token" not in repr(told)
 
 
+def test_of_tokens_that_all_fail_for_the_same_reason_the_first_is_told_of_until_one_succeeds() -> None:
+    async def work(line: Line) -> None:
+        for answers in ([REFUSED] * 3, [REFUSED]):
+            line.answers = list(answers)
+            while line.answers or not line.revoked:
+                await line.run(after=60)
+
+    told = [name for name, _ in story(work).journal.events if name.startswith("token.revo")]
+    assert told == ["token.revocation_failed", "token.revoked", "token.revocation_failed"]
+
+
 def test_one_that_goes_on_failing_is_given_up_after_some_tries() -> None:
     async def work(line: Line) -> None:
         line.endpoint.lifetime = 6000.0
