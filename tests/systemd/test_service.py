@@ -227,6 +227,49 @@ async def test_a_group_that_is_configured_needs_the_drop_in_and_no_more_f14(site
         )
 
 
+HANDED_OVER = {
+    "each field": (
+        'client_id = "ID", credentials = { client_secret = "thx-secret" }',
+        "install -m 0600 /root/secret /etc/rotator/credentials/thx-secret",
+        "LoadCredential=thx-secret:/etc/rotator/credentials/thx-secret",
+    ),
+    "a document, encrypted": (
+        'name = "thx"',
+        "systemd-creds encrypt --with-key=host --name=thx /root/document /etc/rotator/credentials/thx.cred",
+        "LoadCredentialEncrypted=thx:/etc/rotator/credentials/thx.cred",
+    ),
+}
+"""A source, the commands that put its secret where only root can read it, and the line of the unit."""
+
+
+@pytest.mark.parametrize("way", HANDED_OVER)
+async def test_client_credentials_may_be_handed_over_by_systemd(site: Site, way: str) -> None:
+    machine, client = site.machine, site.client
+    source, put, line = HANDED_OVER[way]
+    in_vault = 'source = { type = "vault", path = "secret/apps/asset-pool" }'
+    assert in_vault in site.configuration
+    written = f'source = {{ type = "systemd", {source.replace("ID", client.client_id)} }}'
+    document = {"client_id": client.client_id, "client_secret": client.secret.reveal()}
+    drop_in = "/etc/systemd/system/rotator.service.d/credentials.conf"
+    minted = len(await machine.told("token.minted"))
+
+    async def has_minted() -> bool:
+        return len(await machine.told("token.minted")) > minted
+
+    async with site.configured(site.configuration.replace(in_vault, written)):
+        await machine.write("/root/secret", client.secret.reveal(), "0600")
+        await machine.write("/root/document", json.dumps(document), "0600")
+        await machine.write(drop_in, f"[Service]\n{line}\n")
+        await machine.script(f"{put}\nrm /root/secret /root/document\nsystemctl daemon-reload")
+        await machine.output("systemctl", "restart", "rotator")
+        await machine.until(has_minted, "a token by what systemd has handed over")
+        shown = await machine.read(f"/proc/{await machine.main_pid()}/environ")
+        shown += await machine.output("systemctl", "show", "--all", "rotator")
+        assert client.secret.reveal() not in shown
+        await machine.script(f"rm {drop_in} /etc/rotator/credentials/thx*\nsystemctl daemon-reload")
+        await machine.output("systemctl", "stop", "rotator")
+
+
 async def test_a_vault_that_is_sealed_does_not_keep_it_from_starting_v01(site: Site) -> None:
     mints = site.mints()
     await site.bao.seal()
