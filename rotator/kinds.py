@@ -271,8 +271,8 @@ def endpoint(site: Site) -> EndpointSettings:
     key, settings = asked.transit_key(site.provider, site.credential), asked.endpoint(site.provider, site.credential)
     if key is None:
         return settings
-    vault, path = key
-    signer = TransitSigner(site.vault(vault), path, settings.client_auth.algorithm or USUAL_ALGORITHM)
+    vault, path, version = key
+    signer = TransitSigner(site.vault(vault), path, settings.client_auth.algorithm or USUAL_ALGORITHM, version)
     return asked.endpoint(site.provider, site.credential, signer)
 
 

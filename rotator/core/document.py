@@ -37,12 +37,14 @@ class Wanted:
     Attributes:
         proof: What proves the client; empty where no field does.
         further: What is needed beside it.
+        optional: What is taken along where it is there.
         names: Our names to the document's, where they differ.
         identified: Whether it tells who the client is; a document with a subject token alone does not.
     """
 
     proof: str = CLIENT_SECRET
     further: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     identified: bool = True
 
@@ -90,9 +92,14 @@ def credentials(found: Found, wanted: Wanted) -> ClientCredentials:
         client_id=_text(found, wanted, CLIENT_ID) if wanted.identified else "",
         secrets=tuple(map(Secret, secrets)),
         version=found.version,
-        further={name: Secret(_text(found, wanted, name)) for name in wanted.further},
+        further={name: Secret(_text(found, wanted, name)) for name in (*wanted.further, *_given(found, wanted))},
         expires=_expires(found, wanted),
     )
+
+
+def _given(found: Found, wanted: Wanted) -> list[str]:
+    """The optional fields that are there."""
+    return [name for name in wanted.optional if found.fields.get(wanted.names.get(name, name)) not in (None, "")]
 
 
 def _text(found: Found, wanted: Wanted, name: str) -> str:

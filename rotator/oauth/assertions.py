@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import secrets
+import ssl
 from base64 import urlsafe_b64encode
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joserfc.errors import JoseError
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 PRIVATE_KEY = "private_key"
 """The field of a client's document that holds one."""
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 LIFE, DRIFT = 270, 30
 """Seconds for which an assertion is good, and by which it is dated back, for a provider whose clock is behind ours.
@@ -129,13 +135,36 @@ def signing_key(credentials: ClientCredentials, signer: Signer | None, algorithm
     return LocalKey(credentials.further[PRIVATE_KEY], algorithm)
 
 
-async def assertion(claims: Mapping[str, object], signer: Signer, key_id: str, now: Moment) -> Secret:
+def thumbprint(certificate: Secret) -> str:
+    """The SHA-256 of the first certificate in a PEM text, as a header names it (RFC 7515 section 4.1.8).
+
+    Raises:
+        RotationError: SECRET_MALFORMED when it holds none.
+    """
+    block = _CERTIFICATE.search(certificate.reveal())
+    try:
+        der = ssl.PEM_cert_to_DER_cert(block[0]) if block is not None else b""
+    except ValueError:
+        der = b""
+    if not der:
+        raise RotationError(Code.SECRET_MALFORMED, "the certificate is none: wanted X.509 in PEM")
+    return urlsafe_b64encode(hashlib.sha256(der).digest()).decode().rstrip("=")
+
+
+async def assertion(
+    claims: Mapping[str, object],
+    signer: Signer,
+    key_id: str,
+    now: Moment,
+    further: Mapping[str, str] = MappingProxyType({}),
+) -> Secret:
     """A signed assertion.
 
     Args:
         claims: Who says it of whom to whom: `iss`, `sub`, `aud`, and what else a provider wants.
         signer: The key.
         key_id: Its `kid`; empty for none.
+        further: More of its header.
         now: The time. The claims `iat`, `exp` and `jti` are added (RFC 7523 section 3).
 
     Raises:
@@ -144,7 +173,7 @@ async def assertion(claims: Mapping[str, object], signer: Signer, key_id: str, n
     issued = int(now.wall.timestamp()) - DRIFT
     # The random part keeps one assertion from being taken for a replay of another (RFC 7523 section 3, point 7).
     dated = {**claims, "iat": issued, "exp": issued + DRIFT + LIFE, "jti": secrets.token_urlsafe(16)}
-    header = {"alg": signer.algorithm, "typ": "JWT", **({"kid": key_id} if key_id else {})}
+    header = {"alg": signer.algorithm, "typ": "JWT", **({"kid": key_id} if key_id else {}), **further}
     signing_input = f"{_encoded(header)}.{_encoded(dated)}".encode()
     signature = urlsafe_b64encode(await signer.sign(signing_input)).decode().rstrip("=")
     return Secret(f"{signing_input.decode()}.{signature}")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote_plus
 
 from rotator.core.errors import Code, RotationError
-from rotator.oauth.assertions import PRIVATE_KEY, LocalKey, SharedKey, assertion
+from rotator.oauth.assertions import PRIVATE_KEY, LocalKey, SharedKey, assertion, thumbprint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -75,11 +76,13 @@ class ClientAuth:
         prove: Makes the proof, from the credentials, the settings, the assertion's audience and the time.
         field: The field of the client's document that proves it; empty when none does.
         further: Fields that are needed beside it.
+        optional: Fields that are taken along where they are there.
     """
 
     prove: Callable[[ClientCredentials, ClientAuthSettings, str, Moment], Awaitable[Proof]]
     field: str = ""
     further: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 async def prove(credentials: ClientCredentials, settings: ClientAuthSettings, audience: str, now: Moment) -> Proof:
@@ -142,13 +145,23 @@ async def _private_key_jwt(
     credentials: ClientCredentials, settings: ClientAuthSettings, audience: str, now: Moment
 ) -> Proof:
     key = settings.signer or LocalKey(_secret(credentials), settings.algorithm)
-    return await _asserted(credentials, key, settings.key_id, audience, now)
+    certificate = credentials.further.get(CERTIFICATE)
+    # Some providers know keys by their certificates, Microsoft's among them (RFC 7515 section 4.1.8).
+    header = {} if certificate is None else {"x5t#S256": thumbprint(certificate)}
+    return await _asserted(credentials, key, settings.key_id, audience, now, header)
 
 
-async def _asserted(credentials: ClientCredentials, key: Signer, key_id: str, audience: str, now: Moment) -> Proof:
+async def _asserted(
+    credentials: ClientCredentials,
+    key: Signer,
+    key_id: str,
+    audience: str,
+    now: Moment,
+    header: Mapping[str, str] = MappingProxyType({}),
+) -> Proof:
     """The client speaks for itself: it is issuer and subject (RFC 7523 section 3, points 1 and 2)."""
     claims = {"iss": credentials.client_id, "sub": credentials.client_id, "aud": audience}
-    signed = await assertion(claims, key, key_id, now)
+    signed = await assertion(claims, key, key_id, now, header)
     return Proof(
         form=[
             ("client_id", credentials.client_id),
@@ -175,7 +188,7 @@ CLIENT_AUTHENTICATION: dict[str, ClientAuth] = {
     "client_secret_basic": ClientAuth(_client_secret_basic, CLIENT_SECRET),
     "client_secret_post": ClientAuth(_client_secret_post, CLIENT_SECRET),
     "client_secret_jwt": ClientAuth(_client_secret_jwt, CLIENT_SECRET),
-    "private_key_jwt": ClientAuth(_private_key_jwt, PRIVATE_KEY),
+    "private_key_jwt": ClientAuth(_private_key_jwt, PRIVATE_KEY, optional=(CERTIFICATE,)),
     "tls_client_auth": ClientAuth(_tls, PRIVATE_KEY, (CERTIFICATE,)),
     "self_signed_tls_client_auth": ClientAuth(_tls, PRIVATE_KEY, (CERTIFICATE,)),
     "none": ClientAuth(_none),

@@ -75,12 +75,12 @@ def method(provider: Provider, credential: Credential) -> str:
     return _own(credential, provider, "client_auth") or USUAL_METHOD
 
 
-def transit_key(provider: Provider, credential: Credential) -> tuple[str, str] | None:
-    """The key of Vault's transit engine that signs, as the name of the Vault and the path; None for none."""
+def transit_key(provider: Provider, credential: Credential) -> tuple[str, str, int] | None:
+    """The key of Vault's transit engine that signs: the name of the Vault, the path and the version; None for none."""
     assertion = _own(credential, provider, "assertion")
     if assertion is None or assertion.transit_key is None:
         return None
-    return assertion.vault or "", assertion.transit_key
+    return assertion.vault or "", assertion.transit_key, assertion.transit_key_version
 
 
 def vaults(provider: Provider, credential: Credential) -> list[str]:
@@ -100,7 +100,7 @@ def subject_wanted(provider: Provider, credential: Credential, names: Mapping[st
     """Which fields the document with the subject token has to hold."""
     exchange = _own(credential, provider, "exchange") or Exchange()
     actor = (ACTOR_TOKEN,) if exchange.actor_token_type else ()
-    return Wanted("", (SUBJECT_TOKEN, *actor), names, identified=False)
+    return Wanted("", (SUBJECT_TOKEN, *actor), names=names, identified=False)
 
 
 def wanted(provider: Provider, credential: Credential, names: Mapping[str, str]) -> Wanted:
@@ -117,7 +117,8 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
     # What a grant takes from elsewhere, such as a refresh token, is no field of the client's document.
     fields = grant.fields if subject(provider, credential) is None else ()
     further = dict.fromkeys((*how.further, *fields))
-    return Wanted(proof, tuple(name for name in further if name != REFRESH_TOKEN and name not in kept), names)
+    needed = tuple(name for name in further if name != REFRESH_TOKEN and name not in kept)
+    return Wanted(proof, needed, how.optional, names)
 
 
 def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpec:

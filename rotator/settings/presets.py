@@ -157,7 +157,7 @@ For authorization_code: scope = "openid user" at the credential.
         notes="""\
 scope is one resource with /.default behind it, such as https://graph.microsoft.com/.default, and must be given.
 Tokens live 60 to 90 minutes, at random; a hint in the answer (refresh_in) is followed.
-A certificate (private_key_jwt) is told there by x5t#S256 in the assertion's header, which rotator does not send.
+With private_key_jwt, keep the certificate beside the key (field certificate): Entra knows the key by it (x5t#S256).
 """,
     ),
     "azure-b2c": Preset(

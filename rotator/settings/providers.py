@@ -57,6 +57,9 @@ class Assertion(Section):
     transit_key: VaultPathText | None = Field(
         None, description="Key of Vault's transit engine that signs, as mount/name; it never leaves Vault."
     )
+    transit_key_version: Annotated[int, Count(0, 1_000_000)] = Field(
+        0, description="Version of that key; 0 is the newest, with which Vault signs as soon as the key is rotated."
+    )
     vault: Name | None = Field(None, description="Name of its table in vaults; left out: [vault].")
     claims: dict[FieldName, PlainText] = Field(
         default_factory=dict,

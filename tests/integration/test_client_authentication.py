@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl
 
 import pytest
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
@@ -205,3 +207,18 @@ async def test_an_issuer_that_is_written_otherwise_is_another_one(oidc_provider:
         await mint(settings, ClientAuthSettings(), client(who, SECRET), Expectations())
     assert caught.value.code is Code.DISCOVERY_INVALID
     assert oidc_provider.requests(who) == []
+
+
+async def test_a_certificate_beside_the_key_is_named_in_the_assertions_header_as_entra_wants_it(
+    oidc_provider: OidcProvider,
+) -> None:
+    who, key = registered_key(oidc_provider, "ES256")
+    mine = oidc_provider.authority.client(who)
+    pem = key.as_pem(private=True).decode()
+    await at(oidc_provider, "private_key_jwt", client(who, pem, certificate=mine.pem))
+    (received,) = oidc_provider.requests(who)
+    sent = dict(parse_qsl(received.body))["client_assertion"].partition(".")[0]
+    header = json.loads(urlsafe_b64decode(sent + "=" * (-len(sent) % 4)))
+    assert header["x5t#S256"] == mine.thumbprint
+    with pytest.raises(RotationError, match="the certificate is none"):
+        await at(oidc_provider, "private_key_jwt", client(who, pem, certificate="nonsense"))

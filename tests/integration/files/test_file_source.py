@@ -224,7 +224,7 @@ async def test_fields_may_have_other_names_and_further_ones_are_read(place: Path
     fields = {"id": "thx", "key": "PEM", "cert": "CHAIN", "client_secret_expires_at": "1893456000"}
     directory(place, **fields) if form == "directory" else written(place, fields)
     names = {"client_id": "id", "private_key": "key", "certificate": "cert"}
-    read = await FileSource(place, Wanted("private_key", ("certificate",), names)).read()
+    read = await FileSource(place, Wanted("private_key", ("certificate",), names=names)).read()
     assert (read.client_id, read.secrets, read.further) == ("thx", (Secret("PEM"),), {"certificate": Secret("CHAIN")})
     assert read.expires == datetime(2030, 1, 1, tzinfo=UTC)
 
