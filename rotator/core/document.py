@@ -55,7 +55,7 @@ class Wanted:
 
     def sought(self) -> tuple[str, ...]:
         """The document's names of all that is looked for in it: what it must hold, and what it may hold beside."""
-        also = (*((self.proof + PREVIOUS,) if self.proof else ()), EXPIRES_AT)
+        also = (*((self.proof + PREVIOUS,) if self.proof else ()), *self.optional, EXPIRES_AT)
         return (*self.fields(), *(self.names.get(name, name) for name in also))
 
 
