@@ -183,8 +183,8 @@ def _parsed(document: bytes, place: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise RotationError(
             Code.SECRET_MALFORMED,
-            f"{place} holds no JSON object in UTF-8 that names each field once; wanted one such as "
-            '{"client_id": "…", "client_secret": "…"}: write it anew',
+            f"{place} holds no JSON object in UTF-8 that names each field once; wanted one, with client_id and the "
+            "other fields as texts: write it anew",
         )
     return fields
 
