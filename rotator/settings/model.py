@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     local: Local = Field(default_factory=Local, description="The socket for sinks of type socket.")
     security: Security = Field(default_factory=Security, description="What is allowed although it is less safe.")
     state_dir: AbsolutePath | None = Field(
-        None, description="Where the dates of files that cannot carry them are kept; left out: systemd's StateDirectory."
+        None, description="Where dates are kept that files cannot carry; left out: systemd's StateDirectory."
     )
     shutdown_grace: Annotated[float, Seconds(0.1, 300)] = Field(
         "10s", validate_default=True, description="For what is under way when rotator is stopped."
