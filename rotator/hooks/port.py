@@ -40,7 +40,7 @@ class Hook(Protocol):
 
     @property
     def name(self) -> str:
-        """Kind and target, without a secret: `exec:/usr/local/bin/reload`."""
+        """Kind and target, as `exec:/usr/local/bin/reload`; no secrets in it."""
 
     @property
     def kind(self) -> str:

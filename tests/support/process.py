@@ -149,6 +149,11 @@ class Rotator:
         except TimeoutError:
             raise AssertionError(f"{what} did not come within {within} s; {self._doing()}") from None
 
+    async def more(self) -> None:
+        """Wait until it tells anything more."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def _read(self) -> None:
         assert self._process.stderr is not None
         async for line in self._process.stderr:

@@ -28,6 +28,9 @@ class Told:
     def late(self, seconds: float) -> None:
         self.all.append(("late", "", "", seconds))
 
+    def asked(self, result: str) -> None:
+        self.all.append(("asked", "", result, 0.0))
+
 
 class Broken(MemorySink):
     """A sink with a bug."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rotator.settings.sinks import VaultSink
+
 if TYPE_CHECKING:
     from tests.unit.settings.home import Home
 
@@ -34,7 +36,9 @@ def test_dashes_and_dots_of_names_are_underscores_in_variables(home: Home) -> No
 def test_tables_and_lists_are_json(home: Home) -> None:
     sinks = '[{"type": "vault", "path": "secret/tokens/other"}]'
     settings = home.loads(ROTATOR_CREDENTIALS__BILLING__SINKS=sinks).settings
-    assert [sink.path for sink in settings.credentials["billing"].sinks] == ["secret/tokens/other"]
+    (sink,) = settings.credentials["billing"].sinks
+    assert isinstance(sink, VaultSink)
+    assert sink.path == "secret/tokens/other"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ def test_the_schema_has_every_table() -> None:
 
 
 def below(kind: type) -> Iterator[type]:
-    for one in kind.__subclasses__():
+    subclasses: list[type] = kind.__subclasses__()
+    for one in subclasses:
         yield one
         yield from below(one)
 

@@ -9,6 +9,7 @@ import pytest
 
 from rotator.files.template import LARGEST_TEMPLATE
 from rotator.settings import translate
+from rotator.settings.sinks import FileSink
 from tests.support.canary import Searcher, canary
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def configure(home: Home, keys: str, template: str | bytes = TEMPLATE) -> Path:
 
 def options(home: Home) -> FileSinkSettings:
     sink = home.loads().settings.credentials["billing"].sinks[1]
-    assert sink.type == "file"
+    assert isinstance(sink, FileSink)
     return translate.file_sink(sink)
 
 

@@ -65,6 +65,7 @@ def test_in_a_pod_defaults_are_filled_as_well(home: Home) -> None:
     text = home.good.replace("renew_at = 0.5", 'sinks = [{ type = "kubernetes", name = "a", namespace = "b" }]')
     home.write(text[: text.index("[[credentials")])
     section = home.loads(**POD).settings.credentials["billing"].sinks[0]
+    assert isinstance(section, KubernetesSink)
     assert section.path == "b/a"
 
 

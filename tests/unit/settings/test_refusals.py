@@ -13,6 +13,7 @@ import pytest
 
 from rotator.settings.load import load
 from rotator.settings.problems import ConfigError
+from rotator.settings.sources import VaultSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -396,7 +397,9 @@ def test_a_secret_in_the_configuration_is_refused_and_not_shown(home: Home, key:
 
 def test_names_of_fields_are_no_secrets(home: Home) -> None:
     home.changed('path = "secret/apps/billing" }', 'path = "secret/apps/billing", fields = { client_secret = "key" } }')
-    assert home.loads().settings.credentials["billing"].source.fields == {"client_secret": "key"}
+    source = home.loads().settings.credentials["billing"].source
+    assert isinstance(source, VaultSource)
+    assert source.fields == {"client_secret": "key"}
 
 
 @pytest.mark.parametrize("mode", [0o646, 0o666, 0o602])

@@ -11,6 +11,7 @@ import pytest
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Secret
 from rotator.settings import asked, translate
+from rotator.settings.sinks import FileSink
 from rotator.vault.inputs import fetch
 from rotator.vault.logins.approle import AppRoleLogin
 from rotator.vault.logins.token import TokenLogin
@@ -171,7 +172,7 @@ def test_a_file_is_written_as_configured(home: Home) -> None:
         'fields = { token = "access_token" }',
     )
     sink = home.loads().settings.credentials["billing"].sinks[1]
-    assert sink.type == "file"
+    assert isinstance(sink, FileSink)
     options = translate.file_sink(sink)
     assert (options.path, options.mode, options.owner, options.group) == (
         Path("/run/rotator/billing.token"),
@@ -184,7 +185,7 @@ def test_a_file_is_written_as_configured(home: Home) -> None:
 
 def test_a_file_is_closed_to_everybody_else_unless_configured(home: Home) -> None:
     sink = home.loads().settings.credentials["billing"].sinks[1]
-    assert sink.type == "file"
+    assert isinstance(sink, FileSink)
     assert translate.file_sink(sink).mode == 0o600
 
 
