@@ -44,6 +44,7 @@ class Failure:
         inputs: What the attempt was made from, so that a repaired secret is told from the refused one.
         ambiguous: Whether the last one had sent a request whose outcome is not known.
         kept_until: Until when the endpoint keeps a token that waits for its checks; NEVER when it keeps none.
+        not_before: Until when the other side asked to be left alone (Retry-After); NEVER when it did not.
     """
 
     code: Code
@@ -56,6 +57,7 @@ class Failure:
     inputs: str | None = None
     ambiguous: bool = False
     kept_until: float = NEVER
+    not_before: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)

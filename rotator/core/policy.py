@@ -257,7 +257,7 @@ def _retry(spec: CredentialSpec, seen: Observation, around: Surroundings) -> Pla
         return Plan(failure.at + FRESH_SECRET_RETRY, Reason.BACKING_OFF)
     if failure.at < _recovered(failure, around):
         return Plan(NEVER, Reason.BACKING_OFF)
-    return Plan(retry_due(spec, failure, remaining(seen, failure.at)), Reason.BACKING_OFF)
+    return Plan(max(failure.not_before, retry_due(spec, failure, remaining(seen, failure.at))), Reason.BACKING_OFF)
 
 
 def is_parked(seen: Observation) -> bool:

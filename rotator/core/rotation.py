@@ -327,6 +327,7 @@ class Rotation:
             inputs=self.seen.inputs,
             ambiguous=error.ambiguous,
             kept_until=NEVER if error.kept_until is None else error.kept_until,
+            not_before=NEVER if error.retry_after is None else now + error.retry_after,
         )
 
     def _set_view(self, sink: Sink, view: SinkView) -> None:

@@ -75,6 +75,11 @@ MINTS = {
         OPEN,
         Reason.FORCED,
     ),
+    "one waits for its checks, which needs no leave to mint": (
+        holding(None, failure=replace(failure(Code.VERIFY_UNAVAILABLE, at=NOW - 31), kept_until=NOW + 1)),
+        Surroundings(may_mint=False),
+        Reason.ABSENT,
+    ),
 }
 
 
@@ -103,6 +108,28 @@ WAITS = {
     ),
     "the gate is not open yet": (holding(token(age=400)), Surroundings(may_mint=False), Reason.THROTTLED),
     "a failure has just happened": (holding(token(age=400), failure=failure()), OPEN, Reason.BACKING_OFF),
+    "one waits for its checks, which have just failed": (
+        holding(token(age=400), failure=replace(failure(Code.VERIFY_UNAVAILABLE), kept_until=NOW + 99)),
+        Surroundings(may_mint=False),
+        Reason.BACKING_OFF,
+    ),
+    "one waits for its checks, and who is asked wants to be left alone for longer than a backoff": (
+        holding(None, failure=replace(failure(at=NOW - 31), kept_until=NOW + 99, not_before=NOW + 9)),
+        OPEN,
+        Reason.BACKING_OFF,
+    ),
+    "one has waited for its checks too long, and leave to mint is missing": (
+        holding(None, failure=replace(failure(Code.VERIFY_UNAVAILABLE, at=NOW - 31), kept_until=NOW)),
+        Surroundings(may_mint=False),
+        Reason.THROTTLED,
+    ),
+    "one waits for its checks that was minted with another secret, and leave to mint is missing": (
+        holding(
+            None, failure=replace(failure(Code.VERIFY_UNAVAILABLE, at=NOW - 31, inputs="in-0"), kept_until=NOW + 99)
+        ),
+        Surroundings(may_mint=False),
+        Reason.THROTTLED,
+    ),
     "the secret was refused": (
         holding(token(age=400), failure=failure(Code.INVALID_CLIENT, at=NOW - 50)),
         OPEN,
