@@ -21,9 +21,9 @@ What `GET /metrics` answers ([HTTP](http.md)), in the text format of Prometheus;
 labels are a contract: they do not change within a major version. No label holds a client id, a scope or a path.
 
 `credential`, `provider` and `vault` are names of the configuration, `vault` missing for `[vault]`; `sink` is a
-kind of sink; `result` is `ok` or an [error code](../errors.md). Timestamps are POSIX seconds: `rotator_token_expiry_timestamp_seconds - time()` is
-what is left. A figure that is not known has no sample. A histogram has the series `…_bucket`, `…_sum` and
-`…_count`."""
+kind of sink; `result` is `ok` or an [error code](../errors.md). Timestamps are POSIX seconds:
+`rotator_token_expiry_timestamp_seconds - time()` is what is left. A figure that is not known has no sample. A
+histogram has the series `…_bucket`, `…_sum` and `…_count`."""
 
 OWN = {"le", "quantile"}
 """Labels that the format adds."""

@@ -116,7 +116,7 @@ def test_f17_a_word_that_would_be_two_is_refused(home: Home, kind: str, key: str
     assert problem.key == f"{SINK}.{key}"
 
 
-TEMPLATES = {
+TEMPLATES: dict[str, tuple[str | bytes, str]] = {
     "an unknown variable": ("password {{ acces_token }}", "line 1: there is no variable 'acces_token'"),
     "an unknown filter": ("\n\n{{ access_token | urlencode }}", "line 3: there is no filter 'urlencode'"),
     "no end": ("{{ access_token\n", "line 1: "),
