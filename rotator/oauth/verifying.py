@@ -76,7 +76,8 @@ class VerifyingEndpoint:
             grant = await self._verified(kept)
         except RotationError as error:
             if error.code is Code.VERIFY_UNAVAILABLE:
-                raise RotationError(error.code, error.detail, kept_until=kept.until) from None
+                later = error.retry_after
+                raise RotationError(error.code, error.detail, retry_after=later, kept_until=kept.until) from None
             self._kept = None
             raise
         self._kept = None

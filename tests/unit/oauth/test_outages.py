@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.oauth.checks.check import refused, unavailable
-from rotator.oauth.checks.outages import PAUSE, Outages
+from rotator.oauth.checks.outages import PAUSE, SPACING, Outages
 from rotator.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -77,6 +78,23 @@ async def test_after_the_pause_one_goes_first_and_the_others_wait_for_what_it_fi
     found = await asyncio.gather(*(place.ask() for _ in range(100)))
     assert set(found) == {"it answered 503"}
     assert place.asked == 2
+
+
+async def test_all_who_wait_are_told_to_come_again_one_by_one_a_hundred_in_a_second() -> None:
+    place = Place(answers=unavailable("it answered 503"))
+    told = []
+    for _ in range(2):
+        for _ in range(300):
+            with pytest.raises(RotationError) as caught:
+                await place.outages.ask(API, place._answer)
+            assert caught.value.retry_after is not None
+            told.append(place.clock.now().elapsed + caught.value.retry_after)
+        place.clock.advance(PAUSE)
+    assert place.asked == 2
+    assert told[0] >= 1000 + PAUSE
+    gaps = [after - before for before, after in itertools.pairwise(told)]
+    assert min(gaps) == pytest.approx(SPACING)
+    assert sum(gaps) < 600 * SPACING + PAUSE + SPACING
 
 
 async def test_a_verdict_is_an_answer() -> None:

@@ -99,6 +99,11 @@ async def test_a_token_that_could_not_be_checked_is_checked_again_and_no_other_i
     assert bench.requests == 1
 
 
+async def test_when_to_come_again_is_handed_on() -> None:
+    bench = Bench(Told([RotationError(Code.VERIFY_UNAVAILABLE, "away", retry_after=7.0)]))
+    assert (await bench.fails()).retry_after == 7.0
+
+
 async def test_a_refused_token_is_dropped_and_the_next_attempt_asks_for_another() -> None:
     bench = Bench(Told([BAD]))
     error = await bench.fails()
