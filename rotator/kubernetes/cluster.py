@@ -103,20 +103,27 @@ class Cluster:
         """
         return await self._ask(asked, "GET", path, {})
 
-    async def apply(self, asked: Asked, path: str, document: Document, manager: str, *, dry: bool = False) -> Document:
-        """Apply `document` as a field manager, and take nothing from others.
+    async def apply(
+        self, asked: Asked, path: str, document: Document, manager: str, *, force: bool = False, dry: bool = False
+    ) -> Document:
+        """Apply `document` as a field manager.
 
         Args:
             asked: For messages.
             path: Of the object.
             document: All that this manager wants; what it wanted before and does not want now, is removed.
             manager: Its name.
+            force: Whether fields that others have set meanwhile are taken back from them.
             dry: Whether everything is tried and nothing kept.
 
         Raises:
             RotationError: See `rotator.kubernetes.answers.read`.
         """
-        query = {"fieldManager": manager, **({"dryRun": "All"} if dry else {})}
+        query = {
+            "fieldManager": manager,
+            **({"force": "true"} if force else {}),
+            **({"dryRun": "All"} if dry else {}),
+        }
         return await self._ask(asked, "PATCH", path, query, document)
 
     async def _ask(

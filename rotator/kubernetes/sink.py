@@ -1,7 +1,8 @@
 """A Kubernetes Secret as a sink, kept by server-side apply.
 
-Each write is one apply of all that rotator wants, by the field manager `rotator`, without force, and with the
-resourceVersion that it replaces: the server refuses it when somebody else wrote meanwhile, and the better token stays.
+Each write is one apply of all that rotator wants, by the field manager `rotator`, and with the resourceVersion that it
+replaces: the server refuses it when somebody else wrote meanwhile, and the better token stays. Values of ours that
+somebody edited are taken back (V23), as Kubernetes advises controllers to: the mark says whose the Secret is.
 An apply has no way to say "only if there is none yet". So a Secret is first made with our mark and without values, by
 a field manager of its own: that changes nothing where another rotator was quicker, and its answer tells the version.
 See https://kubernetes.io/docs/reference/using-api/server-side-apply/.
@@ -49,8 +50,7 @@ class _Known:
 class SecretSink:
     """A Secret that consumers read, mount, or take their environment from.
 
-    Keys that others add to it stay. A value that somebody else has changed cannot be set back without taking it from
-    them, which is told as SINK_CONFLICT with the field manager's name.
+    Keys that others add to it stay. A key of ours that somebody else has changed is written anew.
 
     Args:
         cluster: How the API server is asked.
@@ -95,7 +95,7 @@ class SecretSink:
     async def check(self) -> None:
         """Let the server try a write, with all its admission control, and keep nothing of it (`dryRun=All`).
 
-        What is tried carries a made-up token, so that it shows also whether other field managers hold the keys.
+        What is tried carries a made-up token.
 
         Raises:
             RotationError: SINK_FOREIGN, SINK_CONFLICT, KUBERNETES_*: what a write would meet.
@@ -155,7 +155,7 @@ class SecretSink:
 
     async def _apply(self, document: Document, manager: str, *, dry: bool = False) -> Document:
         asked = self._asked("PATCH, as a trial," if dry else "PATCH")
-        return await self._cluster.apply(asked, self._path, document, manager, dry=dry)
+        return await self._cluster.apply(asked, self._path, document, manager, force=manager == MANAGER, dry=dry)
 
     def _asked(self, method: str) -> Asked:
         layout = self._layout

@@ -150,18 +150,15 @@ async def test_v24_what_another_tool_manages_is_left_alone(place: Place) -> None
     assert "has the label app.kubernetes.io/managed-by of something else" in told
 
 
-async def test_a_value_that_somebody_edited_counts_as_none_and_is_theirs_until_they_give_it_up(place: Place) -> None:
+async def test_v23_a_value_that_somebody_edited_counts_as_none_and_is_taken_back(place: Place) -> None:
     sink = place.sink()
     await sink.write(record())
-    await place.admin.edit(place.namespace, place.name, data=encoded(access_token="edited"))
+    await place.admin.edit(place.namespace, place.name, data=encoded(access_token="edited", theirs="kept"))
     assert await sink.read() is None
-    code, told = await failure(sink.write(record("two", life=700)))
-    assert code is Code.SINK_CONFLICT
-    assert ".data.access_token was last set by the field manager kubectl-edit" in told
-    assert (await failure(sink.check()))[0] is Code.SINK_CONFLICT
-    await place.admin.edit(place.namespace, place.name, data={"access_token": None})
+    await sink.check()
     await sink.write(record("two", life=700))
     assert await sink.read() == record("two", life=700)
+    assert (await values(place))["theirs"] == "kept"
 
 
 @pytest.mark.parametrize("key", ["access_token", "expires_at"])
