@@ -10,19 +10,39 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import distribution
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord, fingerprint
+from rotator.engine.clock import SystemClock
+from rotator.plugged import finding
+from rotator.plugged.site import Site
+from rotator.settings.packages import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from rotator.core.document import Wanted
     from rotator.core.ports import Sink, Source
 
+GROUPS = {group.name: group for group in finding.GROUPS}
+
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  records are dated near now, or a sink may find them old
+
+
+def site(credential: str = "billing", name: str = "place", wanted: Wanted | None = None) -> Site:
+    """What a part of a plugin is handed, as rotator hands it.
+
+    Args:
+        credential: The name of the credential.
+        name: Of a sink, `TYPE:PLACE`.
+        wanted: Which fields a source's document has to hold.
+    """
+    return Site(credential, name, SystemClock(), partial(read_secret, shared=False), wanted)
 
 
 def record(name: str = "one", life: int = 600, inputs: str = "inputs", scope: str = "openid admin") -> TokenRecord:
@@ -167,3 +187,20 @@ class SourceContract:
         with pytest.raises(RotationError) as caught:
             await place.open().read()
         assert caught.value.code is Code.SECRET_MISSING
+
+
+class KindContract:
+    """Needs the package to be installed; `distribution` is its name, as in pyproject.toml.
+
+    Attributes:
+        distribution: See above.
+    """
+
+    distribution: str
+
+    def test_rotator_takes_every_kind_of_the_package(self) -> None:
+        points = [point for point in distribution(self.distribution).entry_points if point.group in GROUPS]
+        assert points, f"{self.distribution} has no entry point in {', '.join(GROUPS)}"
+        for point in points:
+            found = finding.find(GROUPS[point.group], point.name)
+            assert found.distribution == self.distribution

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from rotator.core.document import CLIENT_ID, Wanted
-from rotator.core.errors import Code, RotationError
 from rotator.files.credential_source import CredentialSource
 from rotator.files.sink import FileSink
 from rotator.files.source import FileSource
@@ -23,7 +22,7 @@ from rotator.oauth.checks.probe import Probe
 from rotator.plugged.parts import Part, PluggedSink, PluggedSource
 from rotator.plugged.site import Site as PluginSite
 from rotator.settings import asked, kubernetes, sinks, sources, translate
-from rotator.settings.secret_files import UnsafeFileError, read_secret
+from rotator.settings.packages import read_secret
 from rotator.vault.consent_store import VaultConsentStore
 from rotator.vault.kv_sink import KvSink
 from rotator.vault.kv_source import KvSource
@@ -32,9 +31,7 @@ from rotator.vault.transit import TransitSigner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from rotator.core.model import Secret
     from rotator.core.ports import Clock, Sink, Source
     from rotator.files.state import StateDirectory
     from rotator.hooks.runner import Hooks
@@ -91,7 +88,7 @@ class Site:
 
     def plugins(self, name: str, wanted: Wanted | None = None) -> PluginSite:
         """What a part of a plugin is handed; see there."""
-        read = partial(_read_secret, shared=self.security.allow_shared_secret_files)
+        read = partial(read_secret, shared=self.security.allow_shared_secret_files)
         return PluginSite(self.name, name, self.clock, read, wanted)
 
     def wanted(self, names: Mapping[str, str]) -> Wanted:
@@ -191,19 +188,6 @@ def _plugin_sink(section: sinks.PluginSink, site: Site) -> Sink:
     part = PluggedSink(known.found, known.settings, site.plugins(f"{section.type}:{known.place(site.name)}"))
     site.parts.append(part)
     return part
-
-
-def _read_secret(file: Path, *, shared: bool) -> Secret:
-    """The secret in a file, for a plugin.
-
-    Raises:
-        RotationError: FILE_UNSAFE.
-    """
-    try:
-        return read_secret(file, shared=shared)
-    except UnsafeFileError as error:
-        why = f"{error}; wanted a file that holds the secret and is closed to others: {error.cure}"
-    raise RotationError(Code.FILE_UNSAFE, why)
 
 
 def _claims(section: verify.Claims, at: Checkpoint) -> Check:

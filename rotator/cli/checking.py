@@ -16,7 +16,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.engine.quota import NEARLY
 from rotator.operate import logs
-from rotator.settings import quotas
+from rotator.settings import packages, quotas
 from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
 from rotator.vault.policies import Guarded, explain, missing_capabilities
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from rotator.core.model import ClientCredentials
     from rotator.fleet import Fleet, Member
+    from rotator.plugged.judging import Found
     from rotator.settings.load import Loaded
     from rotator.vault.policies import Caller
 
@@ -67,6 +68,7 @@ def check(file: Path, output: str, *, live: bool) -> int:
         warnings = [warning.as_dict() for warning in loaded.warnings]
         checks = [asdict(finding) for finding in findings]
         told = {"ok": ok, "config": str(file), "problems": [], "warnings": warnings, "checks": checks}
+        told["plugins"] = [_plugin(found) for found in packages.used(loaded.settings)]
         _print({**told, "quotas": [one.as_dict() for one in quotas.forecasts(loaded.settings)]})
     return 0 if ok else 1
 
@@ -79,11 +81,24 @@ def _tell_configuration(people: Console, loaded: Loaded) -> None:
     count = len(loaded.settings.credentials)
     told = f"{loaded.file}: {count} credential{'s' * (count != 1)}"
     people.print(Text.assemble(("ok    ", "green"), told), soft_wrap=True)
+    for found in packages.used(loaded.settings):
+        told = f"the {found.noun} {found.name} is of {found.origin}"
+        people.print(Text.assemble(("ok    ", "green"), told), soft_wrap=True)
     for forecast in quotas.forecasts(loaded.settings):
         if forecast.used <= NEARLY:  # one that asks for more is a warning
             people.print(Text.assemble(("ok    ", "green"), forecast.sentence()), soft_wrap=True)
     for warning in loaded.warnings:
         people.print(Text.assemble(("warn  ", "yellow"), warning.render(str(loaded.file))), soft_wrap=True)
+
+
+def _plugin(found: Found) -> dict[str, str]:
+    """A plugin for a program."""
+    return {
+        "adds": found.noun,
+        "name": found.name,
+        "distribution": found.distribution,
+        "version": found.version,
+    }
 
 
 async def _live(loaded: Loaded, environ: Mapping[str, str], log: logs.Log, people: Console | None) -> list[Finding]:

@@ -200,7 +200,7 @@ class Rotation:
             return  # other credentials have just been read: a token that waited for its checks is not wanted any more
         grant = said if isinstance(said, RotationError) else await self._grant(said)
         if isinstance(grant, RotationError):
-            self._mint_failed(grant, around)
+            self._mint_failed(grant, around, Stage.READ if grant is said else _stage(grant))
             if grant.code is Code.INVALID_CLIENT:
                 # The secret may have been changed since it was read (P14). A new one is then asked with at once.
                 await self._read_source()
@@ -228,7 +228,7 @@ class Rotation:
         self.seen = replace(self.seen, requested_at=grant.issued.elapsed)
         if minted.expires <= now.elapsed:
             error = RotationError(Code.EXPIRED_ON_ARRIVAL, "the provider handed out a token whose life is over")
-            self._mint_failed(error, around)
+            self._mint_failed(error, around, _stage(error))
             return
         if not repeated:
             self._minted = minted.fingerprint
@@ -265,8 +265,8 @@ class Rotation:
             return minted, False
         return min(known, minted, key=lambda token: token.expires), True
 
-    def _mint_failed(self, error: RotationError, around: Surroundings) -> None:
-        failure = self._failure(error, _stage(error), self.seen.failure)
+    def _mint_failed(self, error: RotationError, around: Surroundings, stage: Stage) -> None:
+        failure = self._failure(error, stage, self.seen.failure)
         self.seen = replace(self.seen, failure=failure, forced=False)
         now = self._clock.now()
         plan = policy.next_mint(self.spec, self.seen, around, now.elapsed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,9 @@ class Guard:
     def __init__(self, what: str, deadline: float = LONGEST) -> None:
         self._what = what
         self._deadline = deadline
-        self._stuck: asyncio.Task[object] | None = None
 
     async def call(self, name: str, work: Callable[[], Awaitable[object]]) -> object:
         """What a call returns.
-
-        It runs in a task of its own, so that also one that does not let itself be cancelled can be left behind. While
-        that goes on, no other call is made.
 
         Args:
             name: What is called, for messages.
@@ -54,18 +51,12 @@ class Guard:
         Raises:
             RotationError: What it raised; PLUGIN_TIMEOUT; PLUGIN_FAILED when it raised anything else.
         """
-        if self._stuck is not None and not self._stuck.done():
-            raise RotationError(
-                Code.PLUGIN_TIMEOUT,
-                f"{self._what} still hangs in an earlier call, which could not be cancelled; wanted one that ends "
-                f"within {self._deadline:g} s",
-            )
         task = asyncio.create_task(_outcome(work), name=f"{name} of {self._what}")
         try:
             ended, _ = await asyncio.wait([task], timeout=self._deadline)
         finally:
             if not task.done():
-                await self._cut(task)
+                await _cut(task)
         if not ended:
             raise RotationError(
                 Code.PLUGIN_TIMEOUT,
@@ -76,11 +67,6 @@ class Guard:
     def failed(self, name: str, found: str, wanted: str) -> RotationError:
         """The error for a call that did not keep its contract."""
         return RotationError(Code.PLUGIN_FAILED, f"{name} of {self._what} {found}; wanted {wanted}")
-
-    async def _cut(self, task: asyncio.Task[object]) -> None:
-        task.cancel()
-        self._stuck = task
-        await asyncio.wait([task], timeout=GRACE)
 
     def _judged(self, name: str, outcome: object) -> object:
         match outcome:
@@ -114,6 +100,19 @@ async def _outcome(work: Callable[[], Awaitable[object]]) -> object:
         raise
     except BaseException as error:  # noqa: BLE001  a plugin may raise anything
         return _Raised(whence(error))
+
+
+async def _cut(task: asyncio.Task[object]) -> None:
+    """End a call, also one that does not let itself be cancelled: the process could not end while it goes on."""
+    task.cancel()
+    await asyncio.wait([task], timeout=GRACE)
+    if not task.done():
+        with suppress(RuntimeError):  # it does not let itself be closed either; nobody wakes it any more, though
+            task.get_coro().close()
+        task.cancel()
+        await asyncio.wait([task], timeout=GRACE)
+    if not task.cancelled() and task.done():
+        task.exception()  # asked for, lest asyncio complains that nobody has
 
 
 def _anew(error: RotationError) -> RotationError:

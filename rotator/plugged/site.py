@@ -49,7 +49,7 @@ class Site:
         credential: str,
         name: str,
         clock: Clock,
-        read_secret: Callable[[Path], Secret],
+        read_secret: Callable[[Path, bool], Secret],
         wanted: Wanted | None = None,
     ) -> None:
         self.credential = credential
@@ -72,16 +72,18 @@ class Site:
         running = self._busy = in_thread(work, self.name)
         return await asyncio.shield(running)
 
-    async def secret(self, file: Path) -> Secret:
+    async def secret(self, file: Path, *, lines: bool = False) -> Secret:
         """The secret in a file that is closed to others, read anew each time.
 
         Args:
             file: Absolute.
+            lines: Whether it may have several lines.
 
         Raises:
-            RotationError: FILE_UNSAFE when it is missing, empty, no text of one line, or open to others.
+            RotationError: SECRET_MISSING when there is no such file; FILE_UNSAFE when it is empty, no text in UTF-8,
+                or open to others.
         """
-        return await self.in_thread(lambda: self._read_secret(file))
+        return await self.in_thread(lambda: self._read_secret(file, lines))
 
     def open_session(self, url: str, connections: int = 4) -> aiohttp.ClientSession:
         """A session for requests to one server: no cookies, proxies and netrc, no address that must not be talked to.

@@ -1,0 +1,1 @@
+"""Kinds for rotator that show how such are made."""
