@@ -10,6 +10,8 @@ from rotator.settings import locate, secrecy
 from rotator.settings.model import schema
 from rotator.settings.plugging import OURS, THEIRS
 from rotator.settings.problems import Problem, dotted
+from rotator.settings.sinks import KINDS as SINK_KINDS
+from rotator.settings.sources import KINDS as SOURCE_KINDS
 from rotator.settings.types import REFUSED, mapping_of
 from rotator.settings.vault import METHODS
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rotator.settings.crosscheck import Finding
     from rotator.settings.environment import Origins
 
-_TAGS = frozenset({*METHODS, "vault", "vault_path", "file", "systemd", "environment", "public", OURS, THEIRS})
+_TAGS = frozenset({*METHODS, *SINK_KINDS, *SOURCE_KINDS, OURS, THEIRS})
 """What pydantic puts into a location for the member of a union."""
 
 _LATER = {"discover": "[discover.NAME] is not in this version; write a table [credentials.NAME] for each"}
