@@ -320,7 +320,7 @@ class Code(Enum):
     LIFETIME_INVALID = (
         "lifetime_invalid",
         False,
-        "The token's lifetime is zero, negative or no number.",
+        "The token's lifetime is negative or no number.",
         "Report it to the provider.",
     )
     SCOPE_NARROWER = (

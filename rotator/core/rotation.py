@@ -263,7 +263,10 @@ class Rotation:
         known = {token.fingerprint: token for token in policy.tokens(self.seen)}.get(minted.fingerprint)
         if known is None:
             return minted, False
-        return min(known, minted, key=lambda token: token.expires), True
+        if known.expires - minted.expires < policy.SAME_SECOND:
+            return known, True
+        # It was issued when it was first handed out: sinks would be written anew for the date of every answer.
+        return replace(known, lifetime=minted.expires - known.issued.elapsed), True
 
     def _mint_failed(self, error: RotationError, around: Surroundings, stage: Stage) -> None:
         failure = self._failure(error, stage, self.seen.failure)

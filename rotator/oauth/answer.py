@@ -217,18 +217,22 @@ def _lifetime(fields: dict[str, object], token: str, expected: Expectations, whe
 
 
 def _seconds(value: object, where: str) -> float:
-    """expires_in as seconds."""
-    number = _whole(value)
-    if number is None:
+    """expires_in as whole seconds.
+
+    Servers that hand out one token until it dies say 0 in its last second: that one is over, the next one is good.
+    """
+    number = _number(value)
+    if 0 <= number < 1:
+        raise RotationError(Code.EXPIRED_ON_ARRIVAL, f"{where} answered with a token that lives no second longer")
+    if not 1 <= number < math.inf:
         raise RotationError(Code.LIFETIME_INVALID, f"{where} answered with an expires_in that is no positive number")
-    return number
+    return float(math.floor(number))
 
 
-def _whole(value: object) -> float | None:
-    """A number of seconds, 1 or more, cut to whole ones: a number, or the digits of one; some servers send a string."""
+def _number(value: object) -> float:
+    """A number, or the digits of one, for some servers send a string; NaN for anything else."""
     readable = isinstance(value, float) or (isinstance(value, str) and _DIGITS.fullmatch(value))
-    number = float(value) if readable else math.nan  # type: ignore[arg-type]  # a number or its digits, checked above
-    return float(math.floor(number)) if 1 <= number < math.inf else None
+    return float(value) if readable else math.nan  # type: ignore[arg-type]  # a number or its digits, checked above
 
 
 def _refresh_in(fields: dict[str, object], lifetime: float) -> float | None:
@@ -236,8 +240,8 @@ def _refresh_in(fields: dict[str, object], lifetime: float) -> float | None:
 
     It is a hint: one that cannot be meant is passed over, for the token is good all the same.
     """
-    seconds = _whole(fields.get("refresh_in"))
-    return seconds if seconds is not None and seconds < lifetime else None
+    seconds = _number(fields.get("refresh_in"))
+    return float(math.floor(seconds)) if 1 <= seconds < lifetime else None
 
 
 def jwt_claims(token: str) -> dict[str, object] | None:

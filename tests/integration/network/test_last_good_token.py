@@ -121,6 +121,7 @@ PASSING: dict[str, tuple[Behaviour, Code]] = {
     "P08 408": (saying(b"", "408 Late"), Code.PROVIDER_UNAVAILABLE),
     "P13 429 that says no time": (saying(b"", "429 Slow"), Code.PROVIDER_THROTTLED),
     "P13 403 with a page": (saying(b"<html>", "403 No"), Code.PROVIDER_THROTTLED),
+    "P28 answers with a token that ends now": (saying(token(2, expires_in=0)), Code.EXPIRED_ON_ARRIVAL),
     "P39 answers without end": (dripping(b"1000\r\n" + b" " * 4096 + b"\r\n", CHUNKED, 0), Code.ANSWER_TOO_LARGE),
     "P40 answers with a login page": (saying(b"<html>CANARY"), Code.ANSWER_NOT_JSON),
     "P42 answers with nothing": (answering(b"HTTP/1.1 204 N\r\n\r\n"), Code.ANSWER_STATUS),
@@ -139,7 +140,7 @@ PARKED: dict[str, tuple[Behaviour, Code]] = {
     "P22 no token type": (saying(token(2, token_type=None)), Code.TOKEN_TYPE_UNSUPPORTED),
     "P24 a DPoP token": (saying(token(2, token_type="DPoP")), Code.TOKEN_TYPE_UNSUPPORTED),
     "P25 no lifetime": (saying(token(2, expires_in=None)), Code.LIFETIME_MISSING),
-    "P28 a lifetime of nothing": (saying(token(2, expires_in=0)), Code.LIFETIME_INVALID),
+    "P28 a lifetime of less than nothing": (saying(token(2, expires_in=-1)), Code.LIFETIME_INVALID),
     "P35 a narrower scope": (saying(token(2, scope="openid")), Code.SCOPE_NARROWER),
     "P41 a redirect": (saying(b"", "307 R", "Location: http://169.254.169.254/"), Code.PROVIDER_REDIRECTED),
 }

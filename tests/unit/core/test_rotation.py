@@ -148,6 +148,29 @@ async def test_the_same_token_again_is_not_delivered_again_and_lives_no_longer_p
     assert len(desk.endpoint.requests) == 2, "asked again when half of what was left is gone, not at once"
 
 
+async def test_the_same_token_with_what_is_left_of_its_life_is_not_written_again_for_that_p33(desk: Desk) -> None:
+    await desk.run()
+    expires = desk.rotation.served_until
+    desk.endpoint.repeat = True
+    for after, left in ((300.4, 299), (150.3, 149), (75.1, 74)):
+        desk.endpoint.lifetime = left  # cut to whole seconds, as answers are
+        await desk.run(after=after)
+    assert desk.events.count("token.minted") == 4
+    assert desk.rotation.served_until == expires
+    await desk.run(after=policy.look_interval(desk.spec))
+    assert [len(sink.history) for sink in desk.sinks] == [1, 1]
+
+
+@pytest.mark.parametrize(("left", "ends"), [(299.1, 600.0), (299.0, 599.0), (100.0, 400.0), (900.0, 600.0)])
+async def test_the_same_token_lives_no_longer_than_is_said_of_it_now_p34(desk: Desk, left: float, ends: float) -> None:
+    await desk.run()
+    begin = desk.clock.now().elapsed
+    desk.endpoint.repeat, desk.endpoint.lifetime = True, left
+    await desk.run(after=300)
+    assert desk.rotation.served_until == pytest.approx(begin + ends)
+    assert {record.issued_at for sink in desk.sinks for record in sink.history} == {desk.sinks[0].history[0].issued_at}
+
+
 async def test_a_worse_token_does_not_replace_a_better_one(desk: Desk) -> None:
     await desk.run()
     desk.endpoint.lifetime = 60
