@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rotator.settings import locate, secrecy
-from rotator.settings.model import schema
+from rotator.settings.model import schema, with_defaults
 from rotator.settings.plugging import OURS, THEIRS
 from rotator.settings.problems import Problem, dotted
 from rotator.settings.sinks import KINDS as SINK_KINDS
@@ -75,6 +75,7 @@ class Report:
 
     def __init__(self, table: dict[str, Any], lines: dict[locate.Path, int], origins: Origins) -> None:
         self._table = table
+        self._laid = with_defaults(table)
         self._lines = lines
         self._origins = origins
 
@@ -135,10 +136,10 @@ class Report:
     def _path(self, loc: tuple[str | int, ...]) -> locate.Path:
         """A location without what pydantic adds to it: the tags of unions, the names of key checks."""
         path: locate.Path = ()
-        here: Any = self._table
+        here: Any = self._laid
         tagged = False
         for index, part in enumerate(loc):
-            if not tagged and path and part in {mapping_of(here).get("type"), mapping_of(here).get("method")}:
+            if not tagged and path and part in (mapping_of(here).get("type"), mapping_of(here).get("method"), THEIRS):
                 tagged = True  # a key of the same name comes after it: signal is one of type signal
                 continue
             tagged = False

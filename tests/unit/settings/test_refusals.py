@@ -486,3 +486,11 @@ def test_what_is_no_file_is_refused_at_once(home: Home, what: Callable[[Path], N
 def test_a_configuration_without_bounds_is_refused() -> None:
     with pytest.raises(ConfigError):
         load(Path("/dev/zero"), {})
+
+
+def test_a_mistake_inside_a_table_of_defaults_is_told_once_and_where_it_is_written(home: Home) -> None:
+    file = '[[credentials.billing.sinks]]\ntype = "file"\npath = "/run/rotator/billing.token"\n'
+    vault = '[[credentials.billing.sinks]]\ntype = "vault"\npath = "secret/tokens/billing"\n\n'
+    text = home.good.replace(vault, "").replace(file, "")
+    home.write(text.replace("renew_at = 0.5", 'sinks = [{ type = "file", path = "run" }]'))
+    assert home.problem().key == "defaults.sinks[0].path"
