@@ -67,8 +67,11 @@ class Place:
 
 
 @asynccontextmanager
-async def place(home: Path, bao: BaoServer, admission: Admission, clients: dict[str, Secret]) -> AsyncIterator[Place]:
-    role_id, secret_id = await admission.approle(ROTATOR_POLICY)
+async def place(
+    home: Path, bao: BaoServer, admission: Admission, clients: dict[str, Secret], rules: str = ROTATOR_POLICY
+) -> AsyncIterator[Place]:
+    """Such a place, where rotator may do in Vault what these rules say."""
+    role_id, secret_id = await admission.approle(rules)
     for name, text in (("role-id", role_id), ("secret-id", secret_id.reveal()), ("config.toml", "")):
         (home / name).touch(mode=0o600)
         (home / name).write_text(text)
