@@ -26,7 +26,7 @@ FILES = {
     "sqlite.py": "src/rotator_example/sqlite.py",
     "test-contract.py": "tests/test_contract.py",
     "kept-assertion.py": "src/rotator_example/kept_assertion.py",
-    "api-key.py": "src/rotator_example/api_key.py",
+    "gateway-key.py": "src/rotator_example/gateway_key.py",
 }
 
 

@@ -192,7 +192,7 @@ async def test_a_client_proves_itself_to_a_gateway_as_the_package_has_it(site: S
         site.extra = f"""
 [providers.behind]
 token_url = "{gateway.token_url}"
-client_auth = "api_key"
+client_auth = "gateway_key"
 [credentials.billing]
 provider = "behind"
 recheck_interval = "1s"
