@@ -165,13 +165,14 @@ class Daemon:
             self._log.event("process.error", where=task.get_name(), detail=detail)
 
     async def _drain(self) -> None:
-        began, grace = self._clock.now().elapsed, self.loaded.settings.shutdown_grace
+        loop, grace = asyncio.get_running_loop(), self.loaded.settings.shutdown_grace
+        began = loop.time()  # not the clock: a broken one may be why it ends
         self._manager.stopping(grace)
         self._log.event("daemon.draining", grace_s=grace)
         self.schedule.stop()
         if not await self.fleet.dispatcher.drain(grace):
             self._log.event("process.error", where="shutdown", detail=f"not everything ended within {grace:g} s")
-        self._grace = max(0.0, grace - (self._clock.now().elapsed - began))
+        self._grace = max(0.0, grace - (loop.time() - began))
 
     async def _tell_ready(self) -> None:
         await self.fleet.dispatcher.first_round()

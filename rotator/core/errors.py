@@ -535,7 +535,7 @@ class Code(Enum):
         "hook_bearer",
         False,
         "The file with the bearer for a webhook cannot be used.",
-        "Put the bearer there, in a file of mode 0600, as the message says.",
+        "Put it there, into a file of mode 0600, as the message says.",
     )
     HOOK_STOPPED = (
         "hook_stopped",

@@ -35,7 +35,7 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
         signer: The key of Vault's transit engine that signs its assertions, if one does.
     """
     scope = _own(credential, provider, "scope") or ""
-    assertion = _own(credential, provider, "assertion") or Assertion()
+    assertion = assertions(provider, credential)
     exchange = _own(credential, provider, "exchange") or Exchange()
     return EndpointSettings(
         parameters=GrantParameters(
@@ -70,6 +70,13 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
     )
 
 
+def assertions(provider: Provider, credential: Credential) -> Assertion:
+    """How its assertions are made: key by key and claim by claim, its own words outweigh its provider's."""
+    own, general = credential.assertion or Assertion(), provider.assertion or Assertion()
+    said = {key: getattr(own, key) for key in own.model_fields_set}
+    return general.model_copy(update={**said, "claims": {**general.claims, **own.claims}})
+
+
 def method(provider: Provider, credential: Credential) -> str:
     """How the credential's client proves itself."""
     return _own(credential, provider, "client_auth") or USUAL_METHOD
@@ -77,15 +84,15 @@ def method(provider: Provider, credential: Credential) -> str:
 
 def transit_key(provider: Provider, credential: Credential) -> tuple[str, str, int] | None:
     """The key of Vault's transit engine that signs: the name of the Vault, the path and the version; None for none."""
-    assertion = _own(credential, provider, "assertion")
-    if assertion is None or assertion.transit_key is None:
+    assertion = assertions(provider, credential)
+    if assertion.transit_key is None:
         return None
     return assertion.vault or "", assertion.transit_key, assertion.transit_key_version
 
 
 def vaults(provider: Provider, credential: Credential) -> list[str]:
     """The names of the Vaults that a credential has to do with; empty for [vault]."""
-    keys = _own(credential, provider, "assertion")
+    keys = assertions(provider, credential)
     parts = (credential.source, *credential.sinks, credential.login, keys, subject(provider, credential))
     return sorted({getattr(part, "vault", None) or "" for part in parts})
 

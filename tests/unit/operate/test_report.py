@@ -19,7 +19,7 @@ from tests.support.fleets import NOW, Case, history, night, night_status, status
 
 WHOLE = {
     "version", "config", "now", "started_at", "healthy", "ready", "reasons", "reload_ok", "summary", "vault",
-    "providers", "credentials", "events",
+    "vaults", "providers", "credentials", "events",
 }  # fmt: skip
 CREDENTIAL = {
     "credential", "provider", "required", "state", "meaning", "served_until", "valid_for_s", "outage_budget_s", "token",

@@ -209,3 +209,16 @@ def test_logs_look_as_configured(home: Home) -> None:
     home.changed("[defaults]", '[log]\nlevel = "debug"\nformat = "json"\n[defaults]')
     logs = translate.logs(home.loads().settings)
     assert (logs.level, logs.format) == ("debug", "json")
+
+
+def test_an_assertions_keys_and_claims_outweigh_the_providers_one_by_one(home: Home) -> None:
+    general = (
+        'assertion = { algorithm = "RS256", audience = "https://as.example.com", claims = { scope = "a", sub = "" } }'
+    )
+    own = 'assertion = { key_id = "k1", claims = { scope = "b" } }'
+    text = home.good.replace("[defaults]", f"{general}\n[defaults]")
+    home.write(text.replace('provider = "thx"', f'provider = "thx"\n{own}'))
+    settings = home.loads().settings
+    made = asked.assertions(settings.providers["thx"], settings.credentials["billing"])
+    assert (made.algorithm, made.audience, made.key_id) == ("RS256", "https://as.example.com", "k1")
+    assert made.claims == {"scope": "b", "sub": ""}
