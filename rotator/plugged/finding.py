@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from rotator.plugged.words import guarded_client_auth, guarded_grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 
 def _take_grant(found: Found) -> None:
@@ -52,15 +52,17 @@ class _Shelf:
         read_at: What the places that packages are installed at were like then.
         found: Kinds that were imported.
         unusable: Those that could not be used, and why.
+        unreadable: The packages that do not say what they offer.
     """
 
     points: Points | None
     read_at: tuple[object, ...]
     found: dict[tuple[str, str], Found]
     unusable: dict[tuple[str, str], UnusableError]
+    unreadable: list[str]
 
 
-_shelf = _Shelf(None, (), {}, {})
+_shelf = _Shelf(None, (), {}, {}, [])
 
 
 def look_again() -> None:
@@ -76,6 +78,12 @@ def look_again() -> None:
 def offered(group: Group) -> list[str]:
     """The names of all kinds that installed packages offer."""
     return sorted(_points()[group.name])
+
+
+def unreadable() -> list[str]:
+    """The names of the packages whose entry points cannot be read."""
+    _points()
+    return sorted(_shelf.unreadable)
 
 
 def offers(group: Group, name: str) -> str:
@@ -121,13 +129,29 @@ def fields() -> tuple[str, ...]:
 def _points() -> Points:
     if _shelf.points is None:
         _shelf.read_at = _places()
-        all_of_them = entry_points()
         points: Points = {group.name: {} for group in GROUPS}
-        for group, names in points.items():
-            for point in all_of_them.select(group=group):
-                names.setdefault(point.name, []).append(point)
+        _shelf.unreadable = []
+        seen: set[str] = set()
+        for installed in distributions():
+            try:
+                ours = [point for point in installed.entry_points if point.group in points]
+                name = installed.name if ours else ""
+            except Exception:  # noqa: BLE001  whatever is wrong with one package must not keep the others from use
+                _shelf.unreadable.append(_named(installed))
+                continue
+            if name not in seen:  # a package that is installed twice: Python imports the first one
+                for point in ours:
+                    points[point.group].setdefault(point.name, []).append(point)
+                seen.update([name] if ours else [])
         _shelf.points = points
     return _shelf.points
+
+
+def _named(installed: Distribution) -> str:
+    try:
+        return str(installed.name)
+    except Exception:  # noqa: BLE001  as above
+        return "a package without a name"
 
 
 def _places() -> tuple[object, ...]:

@@ -74,6 +74,8 @@ class Kind(Choice):
     def _unknown(self, word: str) -> PydanticCustomError:
         near = nearest(word, (*self.now, *finding.offered(self.group)))
         absent = f"no installed package provides it; one that does has an entry point in {self.group.name}"
+        unreadable = finding.unreadable()
+        absent += f"; the entry points of {listed(unreadable)} cannot be read" if unreadable else ""
         cure = f"did you mean {near}? If not: {absent}" if near else absent
         return refuse(self._wanted(), cure, self.key, hidden=not near)
 

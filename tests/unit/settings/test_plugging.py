@@ -253,3 +253,35 @@ def test_a_key_that_is_called_like_its_kind_is_told_by_its_own_place(home: Home,
     installed.add(f"rotator-{word}", {"rotator.sinks": {word: "it"}}, code)
     with_sink(home, word, f'{word} = "CANARY"')
     assert home.problem().key == f"{SINK}.{word}"
+
+
+@pytest.mark.parametrize("text", [b"[rotator.sinks]\nnothing\n", b"\xff\xfe"], ids=["no-pair", "no-text"])
+def test_a_package_that_says_nothing_readable_keeps_no_other_from_use_in_a_running_rotator(
+    home: Home, installed: Installed, text: bytes
+) -> None:
+    """One that starts does not get so far: pydantic asks every package what it offers."""
+    installed.add(f"rotator-{installed.word}-odd", {}, "")
+    (information,) = installed.place.glob("*.dist-info")
+    (information / "entry_points.txt").write_bytes(text)
+    assert home.loads().warnings == ()
+    with_sink(home, "kept", "")
+    assert f"the entry points of rotator-{installed.word}-odd cannot be read" in home.problem().cure
+
+
+def test_an_entry_point_that_names_no_object_is_refused(home: Home, installed: Installed) -> None:
+    installed.add(f"rotator-{installed.word}", {"rotator.sinks": {installed.word: " "}}, "")
+    with_sink(home, installed.word, "")
+    assert "names nothing that could be imported" in home.problem().found
+
+
+def test_a_package_that_is_installed_twice_is_the_one_that_python_imports(
+    home: Home, kept: str, tmp_path: Path
+) -> None:
+    other = Packages(tmp_path / "others")
+    other.add(f"rotator-{kept}", {"rotator.sinks": {kept: "it"}}, "", version="0.1")
+    sys.path.append(str(other.place))
+    with_sink(home, kept, 'path = "/d"')
+    try:
+        assert used(home) == [("sink", f"rotator-{kept} 1.0")]
+    finally:
+        sys.path.remove(str(other.place))
