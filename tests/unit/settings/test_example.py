@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from tests.unit.settings.home import Home
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
-SECTIONS = sorted(schema()["$defs"])
+SCHEMA = schema()
+SECTIONS = sorted(SCHEMA["$defs"])
 
 
 def keys() -> Iterator[tuple[str, str, Any]]:
-    for table, node in {"Settings": schema(), **schema()["$defs"]}.items():
+    for table, node in {"Settings": SCHEMA, **SCHEMA["$defs"]}.items():
         for key, described in node.get("properties", {}).items():
             yield table, key, described
 
@@ -62,7 +63,7 @@ def test_there_are_as_many_defaults_as_the_models_have() -> None:
 @pytest.mark.parametrize(("table", "key", "node"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in keys()])
 def test_the_schema_describes_every_key(table: str, key: str, node: dict[str, Any]) -> None:
     # A key whose words are those of its table is only a reference to it.
-    table_of_it = schema()["$defs"].get(str(node.get("$ref", "")).rpartition("/")[2], {})
+    table_of_it = SCHEMA["$defs"].get(str(node.get("$ref", "")).rpartition("/")[2], {})
     assert node.get("description") or table_of_it.get("description"), f"{table}.{key}"
 
 
@@ -79,9 +80,9 @@ def below(kind: type) -> Iterator[type]:
 
 
 def test_the_schema_lets_nothing_pass_that_is_not_known_but_in_tables_that_only_a_plugin_knows() -> None:
-    open_ones = {name for name, node in schema()["$defs"].items() if node.get("additionalProperties") is not False}
+    open_ones = {name for name, node in SCHEMA["$defs"].items() if node.get("additionalProperties") is not False}
     assert open_ones == {"PluginSink", "PluginSource"}
-    assert schema()["additionalProperties"] is False
+    assert SCHEMA["additionalProperties"] is False
 
 
 def test_the_schemas_durations_match_their_defaults() -> None:
