@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
+from aiohttp import ClientSession
+from yarl import URL
 
 from rotator.demo.stage import ROTATOR_POLICY
 from tests.docs.conftest import place
@@ -91,6 +93,18 @@ async def test_a_person_signs_in_while_the_daemon_runs_and_both_rows_of_the_tabl
     await wallet.sh("rotator check --live")
     await wallet.sh(example(PAGE, "forget"))
     assert "login_missing" in await wallet.sh("rotator rotate --force", code=1)
+
+
+async def test_an_answer_to_another_sign_in_is_sent_away_and_changes_nothing(wallet: Place) -> None:
+    async with RotatorLogin(wallet.home / "config.toml", "wallet") as login, Person() as ada, ClientSession() as page:
+        asked = await login.page()
+        redirect = URL(asked).query["redirect_uri"]
+        for brought in ({"code": "theirs", "state": "theirs"}, {"code": "theirs"}, {"error": "access_denied"}):
+            async with page.get(redirect, params=brought) as answer:
+                assert answer.status == 400
+                assert "theirs" not in await answer.text()
+        assert "Signed in" in await ada.sign_in(asked)
+        assert (await login.ended())[0] == 0
 
 
 async def test_a_code_is_typed_in_on_another_device(wallet: Place, oidc_provider: OidcProvider) -> None:
