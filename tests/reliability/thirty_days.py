@@ -34,7 +34,12 @@ LIVES = {"short": 600.0, **{f"hour-{number}": 3600.0 for number in range(9)}}
 def measure(seed: int, say: Callable[[str], None]) -> list[Figure]:
     """See `tests.reliability.figures.Measurement`."""
     work = partial(world, CREDENTIALS, DAYS)
-    results = list(in_parallel(work, range(seed, seed + WORLDS), say, f"worlds of {CREDENTIALS} credentials"))
+    results = []
+    for number, result in enumerate(
+        in_parallel(work, range(seed, seed + WORLDS), say, f"worlds of {CREDENTIALS} credentials")
+    ):
+        results.append(result)
+        say(f"seed {seed + number}: {len(result[0])} promises broken, {result[1]:,} tokens, {result[2]} troubles")
     problems = [f"seed {seed + number}: {problem}" for number, (found, _, _) in enumerate(results) for problem in found]
     for problem in problems[:50]:
         say(problem)
