@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey, import_key
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
 
 from rotator.core.errors import Code, RotationError
@@ -60,7 +61,8 @@ class SharedKey:
 
     async def sign(self, payload: bytes) -> bytes:
         """See `rotator.core.ports.Signer`."""
-        return JWSRegistry.algorithms[self.algorithm].sign(payload, OctKey.import_key(self._secret.reveal()))
+        # Not by joserfc, which warns on standard error of secrets that it finds short.
+        return hmac.digest(self._secret.reveal().encode(), payload, f"sha{self.algorithm.removeprefix('HS')}")
 
 
 class LocalKey:
@@ -80,7 +82,7 @@ class LocalKey:
         if algorithm and algorithm not in fitting:
             raise RotationError(
                 Code.SECRET_MALFORMED,
-                f"the private key cannot sign with {algorithm}, which the provider's assertion_algorithm asks for; "
+                f"the private key cannot sign with {algorithm}, which assertion.algorithm asks for; "
                 f"it can with {', '.join(fitting)}",
             )
         self.algorithm = algorithm or fitting[0]

@@ -115,7 +115,8 @@ PRESETS: Mapping[str, Preset] = {
         checked=(Page("Authorization", ""),),
         notes="""\
 Tokens live 600 s.
-For authorization_code: scope = "openid user" at the credential.
+For authorization_code: scope = "openid user" at the credential, and authorization_url or issuer here, which its page
+does not tell.
 """,
     ),
     "entra": Preset(

@@ -95,3 +95,10 @@ def revoked_early(name: str, credential: Credential) -> Iterator[Found]:
             f"{spell(longest)} or more",
             f'revoke_after = "{spell(longest)}", or let consumers re-read more often',
         )
+    if after is not None and credential.login is not None:
+        yield (
+            ("credentials", name, "revoke_after"),
+            f"{spell(after)}, for a token that a person started: a server may revoke the refresh token along with it",
+            "a provider that does not (RFC 7009 section 2.1)",
+            "ask the provider, or leave it out: such tokens end by themselves",
+        )

@@ -62,3 +62,20 @@ def test_a_consumer_that_outsleeps_the_token_is_refused_g03(home: Home, interval
     good = home.file.read_text().replace("[defaults]", f"{life}\n[defaults]")
     home.write(good.replace(SINK, f'{SINK}\nconsumer_interval = "{interval}"'))
     assert home.problem().key == "credentials.billing.sinks[0].consumer_interval"
+
+
+def test_tokens_of_a_sign_in_that_are_to_be_revoked_are_warned_of(home: Home) -> None:
+    own = 'grant = "refresh_token"\nlogin = { path = "secret/logins/billing" }\nrevoke_after = "10m"'
+    text = home.good.replace("[providers.thx]", '[providers.thx]\nrevocation_url = "https://auth.thx.network/revoke"')
+    home.write(text.replace('provider = "thx"', f'provider = "thx"\n{own}'))
+    (warning,) = home.loads().warnings
+    assert warning.key == "credentials.billing.revoke_after"
+    assert "RFC 7009" in warning.wanted
+
+
+def test_the_local_socket_alone_is_warned_of(home: Home) -> None:
+    text = home.good[: home.good.index("[[credentials")]
+    home.write(f'{text}\n[[credentials.billing.sinks]]\ntype = "socket"\nusers = ["root"]\n')
+    (warning,) = home.loads().warnings
+    assert warning.key == "credentials.billing.sinks"
+    assert "each restart mints one" in warning.found
