@@ -316,9 +316,6 @@ def _delivery_due(spec: CredentialSpec, view: SinkView, best: BearerToken, aroun
     failure = view.failure
     if failure is None or failure.at < _recovered(failure, around):
         return NEVER
-    if not view.looked and failure.stage is Stage.READ and failure.count >= FIRST_LOOKS:
-        # It may well take a write all the same, and a write leaves a better token where it is.
-        return NEVER
     return retry_sink(spec, failure, best.remaining(failure.at))
 
 

@@ -115,7 +115,7 @@ async def test_a_command_a_process_and_a_webhook_are_told_of_a_new_token_and_of_
     waits = (
         f"trap 'touch {site.home}/signalled; exit' HUP; echo $$ > {site.home}/billing.pid; while :; do sleep 0.1; done"
     )
-    signalled = await asyncio.create_subprocess_exec("sh", "-c", waits)
+    signalled = await asyncio.create_subprocess_exec("env", "--default-signal=HUP", "sh", "-c", waits)
     try:
         await until((site.home / "billing.pid").exists, "the process does not start")
         async with api(note) as webhook:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rotator.engine.clock import SystemClock
+from rotator.contract import record
 from rotator.local.connections import USUAL, Limits
 from rotator.local.listening import LocalSettings
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
+from rotator.testing import FakeClock
 from rotator.wire.unix_socket import near
 from tests.support.http import ask
 
@@ -129,7 +130,7 @@ async def street(clock: Clock | None = None, limits: Limits = USUAL, **settings:
         _open(home)
         path = home / "tokens.sock"
         tally = Tally()
-        server = LocalServer(clock or SystemClock(), tally, limits)
+        server = LocalServer(clock or FakeClock(record().issued_at), tally, limits)
         await server.listen(LocalSettings(path, **settings))
         try:
             yield Street(server, path, tally)

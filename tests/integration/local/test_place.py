@@ -15,6 +15,7 @@ from rotator.local.listening import LocalSettings, listen
 from rotator.local.peers import Peers
 from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
+from rotator.testing import FakeClock
 from tests.integration.local.street import ME, as_root
 from tests.support.http import ask
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def server() -> AsyncIterator[LocalServer]:
-    server = LocalServer(SystemClock())
+    server = LocalServer(FakeClock(record().issued_at))
     sink = SocketSink(server, "billing", Peers(users=(ME,)))
     server.offer([sink])
     await sink.write(record())

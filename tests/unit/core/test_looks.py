@@ -168,14 +168,3 @@ async def test_a_look_ahead_finds_what_the_sinks_hold(desk: Desk) -> None:
 async def test_a_look_ahead_says_why_the_credentials_cannot_be_read(desk: Desk) -> None:
     with desk.source.faults.on("read", SEALED):
         assert await desk.rotation.foresee(OPEN) == (Mint(Reason.ABSENT), SEALED)
-
-
-async def test_a_sink_that_can_be_written_to_and_never_read_gets_its_token_after_three_looks() -> None:
-    desk = Desk()
-    with desk.sinks[0].faults.on("read", RotationError(Code.VAULT_UNAVAILABLE, "no answer")):
-        wait = await desk.run()
-        for _ in range(4):
-            wait = await desk.run(after=wait.until - desk.clock.now().elapsed)
-        assert desk.held == ["client.token.1"] * 2
-        assert len(desk.sinks[0].history) == 1
-    assert len(desk.endpoint.requests) == 1
