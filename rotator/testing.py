@@ -283,6 +283,10 @@ class MemoryConsentStore:
         self.faults.strike("read")
         return self.shelf[-1] if self.shelf else None
 
+    async def vacant(self) -> int:
+        """See `rotator.core.ports.ConsentStore`."""
+        return self.shelf[-1].version if self.shelf else 0
+
     async def write(self, consent: Consent) -> Consent:
         """See `rotator.core.ports.ConsentStore`."""
         self.faults.strike("write")

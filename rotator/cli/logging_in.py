@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from rich.text import Text
 from rotator.cli import loopback, options
 from rotator.cli.foreground import fleet
 from rotator.core.errors import Code, RotationError
-from rotator.core.model import Consent, rfc3339
+from rotator.core.model import rfc3339
 from rotator.engine.clock import SystemClock
 from rotator.oauth.grants import GRANTS
+from rotator.oauth.refreshing import keep_sign_in
 from rotator.oauth.signing_in import Asked, SignIn
 from rotator.operate import logs
 from rotator.settings.secret_files import UnsafeFileError, read_secret
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from rotator.core.model import Secret
+    from rotator.core.model import Consent, Secret
     from rotator.core.ports import Clock
     from rotator.fleet import Member
     from rotator.settings.load import Loaded
@@ -117,13 +117,13 @@ async def _keep(
         if store is None:
             raise TypeError("the configuration has seen to it that there is a place")
         # Before anybody is asked to sign in: a path that cannot be written to is better known now.
-        before = await store.vacant()
+        await store.vacant()
         try:
             async with asyncio.timeout(how.timeout):
                 token = await _refresh_token(member, section, how, clock, people)
         except TimeoutError:
             raise RotationError(Code.LOGIN_REFUSED, f"nobody signed in within {how.timeout:.0f} s") from None
-        return await store.write(Consent(token, secrets.token_hex(8), clock.now().wall, version=before))
+        return await keep_sign_in(store, token, clock.now().wall)
 
 
 async def _refresh_token(member: Member, section: Login, how: How, clock: Clock, people: Console) -> Secret:
@@ -150,23 +150,18 @@ async def _by_browser(sign_in: SignIn, asked: Asked, section: Login, people: Con
             return None if "error" in brought and brought.get("state") == began.state else error.detail
         return None
 
-    try:
-        async with loopback.waiting(section.redirect_port, accept) as back:
-            began = await sign_in.begin(asked, back.redirect_uri)
-            port = back.redirect_uri.rpartition(":")[2].partition("/")[0]
-            people.print("Open this page and sign in:\n", style="bold")
-            people.print(Text(f"  {began.url}\n"), soft_wrap=True)
-            people.print(
-                f"The browser then comes back to port {port} of this machine. If it runs elsewhere, forward the port "
-                f"first: ssh -L {port}:127.0.0.1:{port} THIS-HOST",
-                soft_wrap=True,
-                style="dim",
-            )
-            brought = await back.answer()
-            return await sign_in.redeem(began, sign_in.code(began, brought))
-    except OSError as error:
-        why = f"port {section.redirect_port} cannot be listened on: {os.strerror(error.errno or 0)}"
-    raise RotationError(Code.LOGIN_REFUSED, f"{why}; set login.redirect_port to another one that the provider allows")
+    async with loopback.waiting(section.redirect_port, accept) as back:
+        began = await sign_in.begin(asked, back.redirect_uri)
+        people.print("Open this page and sign in:\n", style="bold")
+        people.print(Text(f"  {began.url}\n"), soft_wrap=True)
+        people.print(
+            f"The browser then comes back to port {back.port} of this machine. If it runs elsewhere, forward the port "
+            f"first: ssh -L {back.port}:127.0.0.1:{back.port} THIS-HOST",
+            soft_wrap=True,
+            style="dim",
+        )
+        brought = await back.answer()
+        return await sign_in.redeem(began, sign_in.code(began, brought))
 
 
 async def _by_device(sign_in: SignIn, asked: Asked, people: Console) -> Secret:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import html
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from rotator.core.errors import Code, RotationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,13 +39,18 @@ class Loopback:
         accept: Judges what the browser brought; a text says why it is not what is waited for, None takes it.
 
     Attributes:
-        redirect_uri: Where the browser has to come back to.
+        port: At which it waits; known once it does.
     """
 
     def __init__(self, accept: Callable[[dict[str, str]], str | None]) -> None:
-        self.redirect_uri = ""
+        self.port = 0
         self._accept = accept
         self._brought: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where the browser has to come back to."""
+        return f"http://{HOST}:{self.port}{PATH}"
 
     async def answer(self) -> dict[str, str]:
         """What the browser brought, once it has come."""
@@ -73,7 +82,7 @@ async def waiting(port: int, accept: Callable[[dict[str, str]], str | None]) -> 
         accept: See `Loopback`.
 
     Raises:
-        OSError: The port is taken.
+        RotationError: LOGIN_REFUSED when the port is taken.
     """
     loopback = Loopback(accept)
     app = web.Application()
@@ -81,9 +90,18 @@ async def waiting(port: int, accept: Callable[[dict[str, str]], str | None]) -> 
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, HOST, port)
-        await site.start()
-        loopback.redirect_uri = f"http://{HOST}:{runner.addresses[0][1]}{PATH}"
+        await _listen(runner, port)
+        loopback.port = runner.addresses[0][1]
         yield loopback
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> None:
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except OSError as error:
+        why = f"port {port} cannot be listened on: {os.strerror(error.errno or errno.EIO)}"
+    else:
+        return
+    raise RotationError(Code.LOGIN_REFUSED, f"{why}; set login.redirect_port to another one that the provider allows")

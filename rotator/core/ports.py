@@ -117,6 +117,13 @@ class ConsentStore(Protocol):
             RotationError: SINK_FOREIGN when something else is stored there; VAULT_* when it could not be looked at.
         """
 
+    async def vacant(self) -> int:
+        """The version to write over when a person signs in, whatever is stored: also of what was deleted.
+
+        Raises:
+            RotationError: As `read`.
+        """
+
     async def write(self, consent: Consent) -> Consent:
         """Replace what is stored if it still has `consent.version`; what is stored then, with its version.
 

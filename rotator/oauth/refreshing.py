@@ -14,15 +14,41 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
+from rotator.core.model import Consent
 from rotator.oauth.grants import REFRESH_TOKEN
 
 if TYPE_CHECKING:
-    from rotator.core.model import ClientCredentials, Consent, Grant
+    from datetime import datetime
+
+    from rotator.core.model import ClientCredentials, Grant, Secret
     from rotator.core.ports import Clock, ConsentStore, Source, TokenEndpoint
 
 CLAIM = 90.0
 """Seconds for which another's claim is respected, counted by our own clock from when it is first seen: longer than a
 token request and a write to Vault may take together."""
+
+
+KEEPING = 5
+"""How often a new sign-in is written over what others write meanwhile; a refresh writes twice within seconds."""
+
+
+async def keep_sign_in(store: ConsentStore, refresh_token: Secret, signed_in_at: datetime) -> Consent:
+    """Store what a person has just agreed to, in place of any sign-in before.
+
+    A rotator that refreshes the one before meanwhile must not cost the new one: its writes are written over, and it
+    goes on with what it finds then.
+
+    Raises:
+        RotationError: SINK_FOREIGN; GRANT_CLAIMED when others write all the time; VAULT_*.
+    """
+    consent = Consent(refresh_token, secrets.token_hex(8), signed_in_at)
+    for _ in range(KEEPING - 1):
+        try:
+            return await store.write(replace(consent, version=await store.vacant()))
+        except RotationError as error:
+            if error.code is not Code.GRANT_CLAIMED:
+                raise
+    return await store.write(replace(consent, version=await store.vacant()))
 
 
 class Consented:

@@ -16,9 +16,8 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.oauth import discovery
 from rotator.oauth.answer import OK, json_object, read_answer
-from rotator.oauth.client_auth import prove
+from rotator.oauth.as_client import client_request
 from rotator.oauth.refusal import refusal
-from rotator.oauth.request import token_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +36,8 @@ USUAL_INTERVAL, SLOWER = 5.0, 5.0
 (RFC 8628 sections 3.2 and 3.5)."""
 
 LONGEST_INTERVAL = 60.0
+
+SERVER_ERROR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,7 @@ class SignIn:
             RotationError: DISCOVERY_INVALID, PROVIDER_*, ANSWER_*, an error code of RFC 6749 section 5.2.
         """
         form: Form = [*((("scope", asked.scope),) if asked.scope else ()), *asked.parameters]
-        # The client names itself also where a header proves it (RFC 8628 section 3.1).
-        answer = await self._post([*form, ("client_id", self._credentials.client_id)], discovery.DEVICE_AUTHORIZATION)
+        answer = await self._post(form, discovery.DEVICE_AUTHORIZATION)
         if answer.status != OK:
             raise refusal(answer.status, _fields(answer), answer.where, answer.wait)
         match json_object(answer):
@@ -204,7 +204,16 @@ class SignIn:
         while self._clock.now().elapsed < ends:
             await self._clock.sleep(interval)
             issued = self._clock.now()
-            answer = await self._post([*form, ("client_id", self._credentials.client_id)], discovery.TOKEN)
+            try:
+                answer = await self._post(form, discovery.TOKEN)
+            except RotationError as error:
+                if not error.code.retryable:
+                    raise
+                # The person may be typing the code in while the network fails (RFC 8628 section 3.5).
+                interval = min(2 * interval, LONGEST_INTERVAL)
+                continue
+            if answer.status // 100 == SERVER_ERROR:
+                continue
             match (_fields(answer) or {}).get("error"):
                 case "authorization_pending":
                     continue
@@ -225,12 +234,9 @@ class SignIn:
         return token
 
     async def _post(self, form: Form, endpoint: str) -> Answer:
-        audience = self._settings.assertion_audience or self._provider.audience
-        proof = await prove(self._credentials, self._settings.client_auth, audience, self._clock.now())
-        once = [*form, *(pair for pair in proof.form if pair not in form)]
-        return await self._provider.ask(
-            token_request(once, type(proof)(proof.headers, [], proof.certificate)), endpoint
-        )
+        now = self._clock.now()
+        request = await client_request(form, self._credentials, self._provider, self._settings, now)
+        return await self._provider.ask(request, endpoint)
 
 
 def _fields(answer: Answer) -> dict[str, object] | None:

@@ -74,7 +74,7 @@ class VaultConsentStore:
         raise RotationError(Code.GRANT_CLAIMED, f"somebody else has written to {self.place} meanwhile")
 
     async def vacant(self) -> int:
-        """The version to write over when a person signs in for the first time: also of what was deleted.
+        """See `rotator.core.ports.ConsentStore`.
 
         Raises:
             RotationError: SINK_FOREIGN when something else is there; MOUNT_MISSING, VAULT_*.

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, Consent, Grant, Secret
-from rotator.oauth.refreshing import CLAIM, Consented, ConsentedEndpoint, ConsentedSource
+from rotator.oauth.refreshing import CLAIM, Consented, ConsentedEndpoint, ConsentedSource, keep_sign_in
 from rotator.testing import FakeClock, MemoryConsentStore, MemorySource
 
 AWAY = RotationError(Code.VAULT_UNAVAILABLE, "Vault is away")
@@ -248,3 +248,31 @@ async def test_a_new_sign_in_makes_the_credentials_others_and_a_refresh_does_not
     fresh = Consent(Secret("anew"), "login-2", datetime(2026, 2, 2, tzinfo=UTC), "", bench.shelf[-1].version)
     await MemoryConsentStore(bench.shelf).write(fresh)
     assert (await source.read()).version != before
+
+
+async def test_a_new_sign_in_is_kept_although_a_rotator_refreshes_the_one_before_meanwhile(bench: Bench) -> None:
+    running, _ = bench.process()
+
+    class Busy(MemoryConsentStore):
+        refreshes = 2
+
+        async def vacant(self) -> int:
+            version = await super().vacant()
+            if self.refreshes:
+                self.refreshes -= 1
+                await running.mint(CLIENT, bench.server)
+            return version
+
+    kept = await keep_sign_in(Busy(bench.shelf), Secret("anew"), datetime(2026, 2, 2, tzinfo=UTC))
+    assert bench.shelf[-1] == kept
+    assert (bench.kept, kept.claimed_by) == ("anew", "")
+    assert kept.login != "login-1"
+
+
+async def test_a_store_that_is_away_is_told_to_whoever_signs_in(bench: Bench) -> None:
+    store = MemoryConsentStore(bench.shelf)
+    store.faults.next("write", AWAY)
+    with pytest.raises(RotationError) as caught:
+        await keep_sign_in(store, Secret("anew"), datetime(2026, 2, 2, tzinfo=UTC))
+    assert caught.value.code is Code.VAULT_UNAVAILABLE
+    assert bench.kept == "first"
