@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from rotator import __version__
-from rotator.core.errors import Code, RotationError, whence
+from rotator.core.errors import Code, RotationError
 from rotator.wire.addresses import Reach
-from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.session import open_session
 from rotator.wire.threads import in_thread
 from rotator.wire.trust import Trust, UnusableCAFileError
@@ -121,10 +121,7 @@ class WebhookHook:
         told = words.format(
             where=where,
             deadline=self.deadline,
-            untrusted=untrusted_reason(error),
-            system=system_reason(error),
-            address=refused_address(error),
-            whence=whence(error),
+            **facts(error),
         )
         return RotationError(code, told)
 

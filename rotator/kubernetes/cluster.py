@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from rotator import __version__
-from rotator.core.errors import Code, RotationError, whence
+from rotator.core.errors import Code, RotationError
 from rotator.kubernetes.answers import TOO_MANY_REQUESTS, UNAUTHORIZED, Answer, malformed, read, retry_after
 from rotator.kubernetes.pacing import Pacing
 from rotator.kubernetes.token_file import TokenFile
 from rotator.wire.addresses import Reach
-from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.resolver import system_lookup
 from rotator.wire.session import TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError
@@ -210,10 +210,7 @@ class Cluster:
         told = words.format(
             connect=min(CONNECT_TIMEOUT, self.settings.timeout),
             timeout=self.settings.timeout,
-            untrusted=untrusted_reason(error),
-            system=system_reason(error),
-            address=refused_address(error),
-            whence=whence(error),
+            **facts(error),
         )
         return RotationError(code, f"{request}: {told}")
 

@@ -14,12 +14,12 @@ import aiohttp
 from yarl import URL
 
 from rotator import __version__
-from rotator.core.errors import Code, RotationError, whence
+from rotator.core.errors import Code, RotationError
 from rotator.oauth.answer import LONGEST_TOKEN, Answer
 from rotator.oauth.discovery import TOKEN, Discovery
 from rotator.oauth.retry_after import http_date, retry_after
 from rotator.wire.addresses import Reach
-from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.kept_certificate import KeptCertificate
 from rotator.wire.resolver import system_lookup
 from rotator.wire.session import TooLargeError, UndecodableError, open_session, read_body
@@ -215,10 +215,7 @@ class Provider:
             where=where,
             timeout=self.settings.timeout,
             connect=self.settings.connect_timeout,
-            untrusted=untrusted_reason(error),
-            system=system_reason(error),
-            address=refused_address(error),
-            whence=whence(error),
+            **facts(error),
         )
         return RotationError(code, told, ambiguous=used.sent and kind in _LEFT_OPEN)
 

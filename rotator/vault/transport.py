@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from rotator.core.errors import Code, RotationError, whence
+from rotator.core.errors import Code, RotationError
 from rotator.vault.answers import Answer, DoubtError, DownError, malformed
 from rotator.wire.addresses import Reach
-from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.resolver import system_lookup
 from rotator.wire.session import MAX_BODY, TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError, UnusableCertificateError
@@ -180,9 +180,6 @@ def _translate(request: str, error: Exception, timeout: float) -> RotationError:
     told = words.format(
         connect=min(CONNECT_TIMEOUT, timeout),
         timeout=timeout,
-        untrusted=untrusted_reason(error),
-        system=system_reason(error),
-        address=refused_address(error),
-        whence=whence(error),
+        **facts(error),
     )
     return kind(code, f"{request}: {told}")

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 import aiohttp
 
+from rotator.core.errors import whence
 from rotator.wire.addresses import AddressRefusedError
 
 UNTRUSTED = {
@@ -76,6 +77,16 @@ def refused_address(error: Exception) -> str:
     """Which address was not connected to, and why."""
     refusal = _refusal(error)
     return "" if refusal is None else f"{refusal.address}, and {refusal.why}"
+
+
+def facts(error: Exception) -> dict[str, str]:
+    """What may be told of an exception, by the names that messages have for it: never its own text."""
+    return {
+        "untrusted": untrusted_reason(error),
+        "system": system_reason(error),
+        "address": refused_address(error),
+        "whence": whence(error),
+    }
 
 
 def _refusal(error: Exception) -> AddressRefusedError | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from rotator import __version__
-from rotator.core.errors import RotationError, whence
+from rotator.core.errors import RotationError
 from rotator.oauth.checks.check import is_passing, refused, unavailable
 from rotator.oauth.retry_after import retry_after
 from rotator.wire.addresses import Reach
-from rotator.wire.faults import Fault, fault, refused_address, system_reason, untrusted_reason
+from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.session import open_session
 from rotator.wire.trust import UnusableCAFileError
 
@@ -130,10 +130,7 @@ class Probe:
         told = _WORDS[fault(error)].format(
             where=self._where,
             timeout=self._settings.timeout,
-            untrusted=untrusted_reason(error),
-            system=system_reason(error),
-            address=refused_address(error),
-            whence=whence(error),
+            **facts(error),
         )
         return unavailable(told)
 
