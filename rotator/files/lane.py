@@ -1,19 +1,16 @@
 """Blocking work away from the event loop, one piece at a time.
 
-Each piece has a thread of its own and not one of asyncio's pool: a file system that hangs would hold on to as many of
-those few threads as it has files, until nothing else, name lookups included, got one (R08). The threads are daemons,
-since a call that never returns must not keep the process from ending; a write that is cut off leaves a whole file, or
-one that the next start finishes.
+Each piece has a thread of its own (`rotator.wire.threads`). A write that is cut off when the process ends leaves a
+whole file, or one that the next start finishes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rotator.core.errors import Code, RotationError
+from rotator.wire.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,29 +52,7 @@ class Lane:
             ) from None
 
     def _start(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        # Nobody may be waiting any more when the work fails; its error is then not worth a complaint of asyncio's.
-        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-
-        def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
-            if not done.done():
-                set_outcome(outcome)
-
-        def tell(set_outcome: Callable[[Any], None], outcome: object) -> None:
-            with suppress(RuntimeError):  # the loop has been closed: nobody waits
-                loop.call_soon_threadsafe(settle, set_outcome, outcome)
-
-        def body() -> None:
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001  whoever waits gets it
-                tell(done.set_exception, error)
-            else:
-                tell(done.set_result, result)
-
         try:
-            threading.Thread(target=body, name=self._what, daemon=True).start()
-        except RuntimeError:
-            raise RotationError(Code.FILE_IO, f"no thread could be started for {self._what}") from None
-        return done
+            return in_thread(work, self._what)
+        except OSError as error:
+            raise RotationError(Code.FILE_IO, str(error)) from None

@@ -1,20 +1,19 @@
 """Name lookups that cannot hold anything up (N01).
 
 The system's getaddrinfo has no deadline: with a silent name server it takes half a minute. Each lookup has a thread of
-its own and not one of asyncio's few, which would soon all wait for one provider's name server while the names of
-others, and whatever else needs a thread, waited behind them. The threads are daemons: a lookup that hangs must not keep
-the process from ending. A session has one lookup per host under way at most, since aiohttp lets further requests join.
+its own (`rotator.wire.threads`), or the names of others would wait behind it. A session has one lookup per host under
+way at most, since aiohttp lets further requests join.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from rotator.wire.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +49,7 @@ class ThreadResolver(AbstractResolver):
         Raises:
             OSError: There are none, or the lookup failed.
         """
-        found = await self._in_thread(host, port, family)
+        found = await in_thread(partial(self._lookup, host, port, family), f"lookup of {host}")
         return [
             ResolveResult(
                 hostname=host, host=str(address[0]), port=int(address[1]), family=kind, proto=protocol, flags=_NUMERIC
@@ -60,30 +59,3 @@ class ThreadResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is kept."""
-
-    def _in_thread(self, host: str, port: int, family: socket.AddressFamily) -> asyncio.Future[Sequence[AddrInfoType]]:
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[Sequence[AddrInfoType]] = loop.create_future()
-
-        def settle(outcome: Sequence[AddrInfoType] | Exception) -> None:
-            if found.done():
-                return  # the session has been closed meanwhile
-            if isinstance(outcome, Exception):
-                found.set_exception(outcome)
-            else:
-                found.set_result(outcome)
-
-        def body() -> None:
-            outcome: Sequence[AddrInfoType] | Exception
-            try:
-                outcome = self._lookup(host, port, family)
-            except Exception as error:  # noqa: BLE001  whoever waits gets it
-                outcome = error
-            with suppress(RuntimeError):  # the loop has been closed: nobody waits
-                loop.call_soon_threadsafe(settle, outcome)
-
-        try:
-            threading.Thread(target=body, name=f"lookup of {host}", daemon=True).start()
-        except RuntimeError:
-            raise OSError("no thread could be started for a name lookup") from None
-        return found

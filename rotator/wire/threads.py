@@ -47,11 +47,7 @@ def in_thread(work: Callable[[], T], name: str, abandon: Callable[[T], object] |
             done.set_result(outcome)
 
     def body() -> None:
-        outcome: T | BaseException
-        try:
-            outcome = work()
-        except BaseException as error:  # noqa: BLE001  whoever waits gets it
-            outcome = error
+        outcome = _outcome(work)
         try:
             loop.call_soon_threadsafe(settle, outcome)
         except RuntimeError:  # the loop has been closed
@@ -63,3 +59,10 @@ def in_thread(work: Callable[[], T], name: str, abandon: Callable[[T], object] |
     except RuntimeError:
         raise OSError(f"no thread could be started for {name}") from None
     return done
+
+
+def _outcome(work: Callable[[], T]) -> T | BaseException:
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001  whoever waits gets it
+        return error
