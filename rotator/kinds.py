@@ -252,11 +252,11 @@ def subject(site: Site) -> Source | None:
 
 def endpoint(site: Site) -> EndpointSettings:
     """What it asks its provider for."""
-    key, settings = asked.transit_key(site.provider, site.credential), asked.endpoint(site.provider, site.credential)
-    if key is None:
-        return settings
-    vault, path, version = key
-    signer = TransitSigner(site.vault(vault), path, settings.client_auth.algorithm or USUAL_ALGORITHM, version)
+    how = asked.assertions(site.provider, site.credential)
+    signer = None
+    if how.transit_key is not None:
+        algorithm = how.algorithm or USUAL_ALGORITHM
+        signer = TransitSigner(site.vault(how.vault), how.transit_key, algorithm, how.transit_key_version)
     return asked.endpoint(site.provider, site.credential, signer)
 
 

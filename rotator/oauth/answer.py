@@ -89,7 +89,7 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
         RotationError: A refusal (see `rotator.oauth.refusal`), or ANSWER_*, TOKEN_*, LIFETIME_*, SCOPE_NARROWER.
     """
     if answer.status != OK:
-        raise refusal(answer.status, _error_fields(answer), answer.where, answer.wait)
+        raise refused(answer)
     fields = json_object(answer)
     # null says nothing, as in expires_in and scope: servers that write out every member of a class had no error then.
     if fields.get("error") is not None:
@@ -110,7 +110,13 @@ def read_answer(answer: Answer, expected: Expectations, issued: Moment) -> Grant
     )
 
 
-def _error_fields(answer: Answer) -> dict[str, object] | None:
+def refused(answer: Answer) -> RotationError:
+    """The error for an answer whose status is none that grants anything; see `rotator.oauth.refusal`."""
+    return refusal(answer.status, fields_or_none(answer), answer.where, answer.wait)
+
+
+def fields_or_none(answer: Answer) -> dict[str, object] | None:
+    """The JSON object of an answer; None where it has none that can be read."""
     try:
         return json_object(answer)
     except RotationError:

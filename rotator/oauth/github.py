@@ -7,15 +7,16 @@ in GitHub's documentation.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rotator.oauth.answer import OK, Answer, json_object, read_answer
+from rotator.oauth.answer import OK, json_object, read_answer, refused
 from rotator.oauth.request import TokenRequest
 
 if TYPE_CHECKING:
     from rotator.core.model import Grant, Moment, Secret
-    from rotator.oauth.answer import Expectations
+    from rotator.oauth.answer import Answer, Expectations
 
 CREATED = 201
 
@@ -49,15 +50,11 @@ def read_installation_token(answer: Answer, expected: Expectations, issued: Mome
         RotationError: As `rotator.oauth.answer.read_answer`.
     """
     if answer.status != CREATED:
-        # No 200 has a token in it; as such it would be read as an answer of RFC 6749.
-        return read_answer(Answer(answer.status if answer.status != OK else 204, *_rest(answer)), expected, issued)
+        raise refused(answer)
     fields = json_object(answer)
     said = {"access_token": fields.get("token"), "token_type": "bearer", "expires_in": _left(fields, issued)}
-    return read_answer(Answer(OK, json.dumps(said).encode(), answer.where, answer.wait), expected, issued)
-
-
-def _rest(answer: Answer) -> tuple[bytes, str, float | None]:
-    return answer.body, answer.where, answer.wait
+    # Read as an answer of RFC 6749, so that it is held to the same.
+    return read_answer(replace(answer, status=OK, body=json.dumps(said).encode()), expected, issued)
 
 
 def _left(fields: dict[str, object], issued: Moment) -> float | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
-from rotator.oauth.answer import OK, json_object
+from rotator.oauth.answer import OK, refused
 from rotator.oauth.as_client import client_request
 from rotator.oauth.discovery import REVOCATION
-from rotator.oauth.refusal import refusal
 
 if TYPE_CHECKING:
     from rotator.core.model import ClientCredentials, Secret
     from rotator.core.ports import Clock, Source
-    from rotator.oauth.answer import Answer
     from rotator.oauth.endpoint import EndpointSettings
     from rotator.oauth.provider import Provider
 
@@ -45,24 +43,16 @@ class Revocation:
                 raises.
         """
         credentials = await self._source.read()
-        refused = None
+        failure = None
         for one in credentials.attempts():
-            refused = await self._ask(one, token)
-            if refused is None or refused.code is not Code.INVALID_CLIENT:
+            failure = await self._ask(one, token)
+            if failure is None or failure.code is not Code.INVALID_CLIENT:
                 break
-        if refused is not None:
-            raise refused
+        if failure is not None:
+            raise failure
 
     async def _ask(self, credentials: ClientCredentials, token: Secret) -> RotationError | None:
         form = [("token", token.reveal()), ("token_type_hint", "access_token")]
         request = await client_request(form, credentials, self._provider, self._settings, self._clock.now())
         answer = await self._provider.ask(request, REVOCATION)
-        return None if answer.status in {OK, NO_CONTENT} else _refusal(answer)
-
-
-def _refusal(answer: Answer) -> RotationError:
-    try:
-        fields = json_object(answer)
-    except RotationError:
-        fields = None
-    return refusal(answer.status, fields, answer.where, answer.wait)
+        return None if answer.status in {OK, NO_CONTENT} else refused(answer)

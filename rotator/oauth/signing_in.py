@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 from rotator.oauth import discovery
-from rotator.oauth.answer import OK, json_object, read_answer
+from rotator.oauth.answer import OK, fields_or_none, json_object, read_answer, refused
 from rotator.oauth.as_client import client_request
 from rotator.oauth.refusal import refusal
 
@@ -172,7 +172,7 @@ class SignIn:
         form: Form = [*((("scope", asked.scope),) if asked.scope else ()), *asked.parameters]
         answer = await self._post(form, discovery.DEVICE_AUTHORIZATION)
         if answer.status != OK:
-            raise refusal(answer.status, _fields(answer), answer.where, answer.wait)
+            raise refused(answer)
         match json_object(answer):
             case {
                 "device_code": str() as code,
@@ -214,7 +214,7 @@ class SignIn:
                 continue
             if answer.status // 100 == SERVER_ERROR:
                 continue
-            match (_fields(answer) or {}).get("error"):
+            match (fields_or_none(answer) or {}).get("error"):
                 case "authorization_pending":
                     continue
                 case "slow_down":
@@ -237,10 +237,3 @@ class SignIn:
         now = self._clock.now()
         request = await client_request(form, self._credentials, self._provider, self._settings, now)
         return await self._provider.ask(request, endpoint)
-
-
-def _fields(answer: Answer) -> dict[str, object] | None:
-    try:
-        return json_object(answer)
-    except RotationError:
-        return None

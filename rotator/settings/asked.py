@@ -34,23 +34,9 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
         credential: The credential.
         signer: The key of Vault's transit engine that signs its assertions, if one does.
     """
-    scope = _own(credential, provider, "scope") or ""
-    assertion = assertions(provider, credential)
-    exchange = _own(credential, provider, "exchange") or Exchange()
+    assertion, parameters = assertions(provider, credential), _parameters(provider, credential, signer)
     return EndpointSettings(
-        parameters=GrantParameters(
-            grant=credential.grant,
-            scope=scope,
-            audience=_own(credential, provider, "audience") or "",
-            resource=_own(credential, provider, "resource") or (),
-            extra=tuple((_own(credential, provider, "parameters") or {}).items()),
-            claims=tuple(assertion.claims.items()),
-            algorithm=assertion.algorithm or "",
-            key_id=assertion.key_id,
-            signer=signer,
-            subject_token_type=exchange.subject_token_type,
-            actor_token_type=exchange.actor_token_type or "",
-        ),
+        parameters=parameters,
         client_auth=ClientAuthSettings(
             method=method(provider, credential),
             basic_encoding=_own(credential, provider, "basic_encoding") or "rfc6749",
@@ -60,13 +46,31 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
         ),
         assertion_audience=assertion.audience,
         expected=Expectations(
-            scope=scope,
+            scope=parameters.scope,
             assumed_lifetime=provider.assumed_lifetime,
             max_lifetime=provider.max_lifetime,
             assume_bearer=provider.assume_bearer,
             accept_narrower_scope=provider.accept_narrower_scope,
             refresh_token=GRANTS[credential.grant].rotates,
         ),
+    )
+
+
+def _parameters(provider: Provider, credential: Credential, signer: Signer | None = None) -> GrantParameters:
+    assertion = assertions(provider, credential)
+    exchange = _own(credential, provider, "exchange") or Exchange()
+    return GrantParameters(
+        grant=credential.grant,
+        scope=_own(credential, provider, "scope") or "",
+        audience=_own(credential, provider, "audience") or "",
+        resource=_own(credential, provider, "resource") or (),
+        extra=tuple((_own(credential, provider, "parameters") or {}).items()),
+        claims=tuple(assertion.claims.items()),
+        algorithm=assertion.algorithm or "",
+        key_id=assertion.key_id,
+        signer=signer,
+        subject_token_type=exchange.subject_token_type,
+        actor_token_type=exchange.actor_token_type or "",
     )
 
 
@@ -80,14 +84,6 @@ def assertions(provider: Provider, credential: Credential) -> Assertion:
 def method(provider: Provider, credential: Credential) -> str:
     """How the credential's client proves itself."""
     return _own(credential, provider, "client_auth") or USUAL_METHOD
-
-
-def transit_key(provider: Provider, credential: Credential) -> tuple[str, str, int] | None:
-    """The key of Vault's transit engine that signs: the name of the Vault, the path and the version; None for none."""
-    assertion = assertions(provider, credential)
-    if assertion.transit_key is None:
-        return None
-    return assertion.vault or "", assertion.transit_key, assertion.transit_key_version
 
 
 def vaults(provider: Provider, credential: Credential) -> list[str]:
@@ -119,7 +115,7 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
         names: Our names to the document's, where they differ.
     """
     how, grant = CLIENT_AUTHENTICATION[method(provider, credential)], GRANTS[credential.grant]
-    kept = {PRIVATE_KEY} if transit_key(provider, credential) is not None else set()
+    kept = {PRIVATE_KEY} if assertions(provider, credential).transit_key is not None else set()
     proof = "" if how.field in kept else how.field
     # What a grant takes from elsewhere, such as a refresh token, is no field of the client's document.
     fields = grant.fields if subject(provider, credential) is None else ()
@@ -130,11 +126,10 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
 
 def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpec:
     """What the core knows of a credential."""
-    asked = endpoint(provider, credential).parameters
     return CredentialSpec(
         name=name,
         provider=credential.provider,
-        identity=(_place(provider), *asked.identity()),
+        identity=(_place(provider), *_parameters(provider, credential).identity()),
         renew_at=credential.renew_at,
         recheck_interval=credential.recheck_interval,
     )

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PENDING = (400, {"error": "authorization_pending"})
-GOOD: tuple[int, dict[str, Any]] = (200, {"access_token": "a", "token_type": "Bearer", "expires_in": 600, "refresh_token": "kept"})
+TOKEN = {"access_token": "a", "token_type": "Bearer", "expires_in": 600}
+GOOD: tuple[int, dict[str, Any]] = (200, {**TOKEN, "refresh_token": "kept"})
 NOTHING: dict[str, Any] = {}
 FAILING, BROKEN = (503, NOTHING), (0, NOTHING)
 
@@ -78,6 +79,6 @@ async def test_what_the_server_refuses_for_good_ends_it(error: str, code: Code) 
 
 async def test_an_answer_without_a_refresh_token_is_told_with_what_to_ask_for() -> None:
     with pytest.raises(RotationError) as caught:
-        await poll((200, {name: said for name, said in GOOD[1].items() if name != "refresh_token"}))
+        await poll((200, TOKEN))
     assert caught.value.code is Code.NO_REFRESH_TOKEN
     assert "offline_access" in caught.value.code.cure

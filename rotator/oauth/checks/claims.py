@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import RotationError
-from rotator.oauth.answer import Answer, json_object, jwt_claims
+from rotator.oauth.answer import Answer, fields_or_none, jwt_claims
 from rotator.oauth.checks.check import refused
 
 if TYPE_CHECKING:
@@ -105,15 +104,12 @@ class Claims:
     async def verify(self, _: ClientCredentials, grant: Grant) -> Grant:
         """See `rotator.oauth.checks.check.Check`."""
         token = grant.access_token.reveal()
-        claims = jwt_claims(token) if self._keys is None else _claims(await self._keys.payload(token))
+        claims = (
+            jwt_claims(token)
+            if self._keys is None
+            else fields_or_none(Answer(200, await self._keys.payload(token), "the token"))
+        )
         if claims is None:
             raise refused("the token is no JSON Web Token (RFC 7519): claims cannot be looked at")
         check_claims(claims, self._expected)
         return grant
-
-
-def _claims(payload: bytes) -> Mapping[str, object] | None:
-    try:
-        return json_object(Answer(200, payload, "the token"))
-    except RotationError:
-        return None

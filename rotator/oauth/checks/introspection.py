@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from rotator.core.errors import Code, RotationError
 from rotator.oauth.answer import OK, granted_scope, json_object, refuse_bound
+from rotator.oauth.answer import refused as refused_answer
 from rotator.oauth.as_client import client_request
 from rotator.oauth.checks.check import is_passing, refused, unavailable
 from rotator.oauth.discovery import INTROSPECTION
-from rotator.oauth.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,7 +43,7 @@ def read_introspection(answer: Answer, grant: Grant, expected: Expectations, ask
         RotationError: See `rotator.oauth.checks.check.Check`.
     """
     if answer.status != OK:
-        raise unavailable(refusal(answer.status, _error(answer), answer.where, answer.wait).detail)
+        raise unavailable(refused_answer(answer).detail)
     fields = _fields(answer)
     active = fields.get("active")
     if active is False:
@@ -70,13 +70,6 @@ def _fields(answer: Answer) -> dict[str, object]:
         return json_object(answer)
     except RotationError as error:
         raise unavailable(error.detail) from None
-
-
-def _error(answer: Answer) -> Mapping[str, object] | None:
-    try:
-        return json_object(answer)
-    except RotationError:
-        return None
 
 
 def _end(fields: Mapping[str, object], grant: Grant, answer: Answer, asked: float) -> float | None:
