@@ -122,8 +122,8 @@ class FileSink(_Sink):
 def _read_template(file: Path) -> Template:
     """The template in a file, which is held to the same as the configuration: it says what consumers get (G07)."""
     # Few configurations have one, and Jinja2 takes its time.
-    from rotator.files.language import TemplateError  # noqa: PLC0415
-    from rotator.files.template import LARGEST_TEMPLATE, Template  # noqa: PLC0415
+    from rotator.files.language import TemplateError  # noqa: PLC0415  see above
+    from rotator.files.template import LARGEST_TEMPLATE, Template  # noqa: PLC0415  see above
 
     try:
         content, unsafe = read_configuration(file, LARGEST_TEMPLATE, "write it, or name the file that holds it")
