@@ -16,6 +16,7 @@ from rotator.hooks.sink import HookedSink
 from rotator.kubernetes.secret import Layout
 from rotator.kubernetes.sink import SecretSink
 from rotator.local.sink import SocketSink
+from rotator.oauth.assertions import PRIVATE_KEY, load_private_keys
 from rotator.oauth.checks.claims import Claims, Expected
 from rotator.oauth.checks.introspection import Introspection
 from rotator.oauth.checks.probe import Probe
@@ -107,14 +108,14 @@ class Checkpoint:
 
     Attributes:
         provider: Its authorization server.
-        keys: That one's.
+        keys: Gives that one's keys, to checks that need them.
         settings: How the client proves itself there, and what it asks for.
         commons: Shared by all checks.
         clock: Time.
     """
 
     provider: oauth.Provider
-    keys: Keys
+    keys: Callable[[], Keys]
     settings: EndpointSettings
     commons: Commons
     clock: Clock
@@ -192,7 +193,7 @@ def _plugin_sink(section: sinks.PluginSink, site: Site) -> Sink:
 
 def _claims(section: verify.Claims, at: Checkpoint) -> Check:
     expected = Expected(section.iss or "", section.aud or "", section.scope or "")
-    return Claims(expected, at.keys if section.signed else None)
+    return Claims(expected, at.keys() if section.signed else None)
 
 
 def _introspection(_: Literal[True], at: Checkpoint) -> Check:
@@ -257,6 +258,8 @@ def endpoint(site: Site) -> EndpointSettings:
     if how.transit_key is not None:
         algorithm = how.algorithm or USUAL_ALGORITHM
         signer = TransitSigner(site.vault(how.vault), how.transit_key, algorithm, how.transit_key_version)
+    if PRIVATE_KEY in asked.wanted(site.provider, site.credential, {}).fields():
+        load_private_keys()
     return asked.endpoint(site.provider, site.credential, signer)
 
 

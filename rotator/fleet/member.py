@@ -171,7 +171,7 @@ def _put_up(
     spec = asked.spec(site.name, server.section, credential)
     store = kinds.consent_store(site)
     consented = None if store is None else _consented(store, clock, site.name, running)
-    checkpoint = kinds.Checkpoint(server.provider, server.keys, settings, shared.checks, clock)
+    checkpoint = kinds.Checkpoint(server.provider, lambda: server.keys, settings, shared.checks, clock)
     endpoint = _checked(_asking(site, shared, server, settings, consented), spec, credential, checkpoint, clock)
     revoker = _revoker(spec, credential.revoke_after, checkpoint, source, sinks, server, shared)
     rotation = Rotation(

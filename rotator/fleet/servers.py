@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from rotator.engine.gate import Gate
-from rotator.oauth.checks.keys import Keys
 from rotator.oauth.provider import Provider
 from rotator.settings import translate
 
 if TYPE_CHECKING:
     from rotator.core.ports import Clock, Journal
     from rotator.oauth.checks.commons import Commons
+    from rotator.oauth.checks.keys import Keys
     from rotator.settings.model import Settings
     from rotator.settings.providers import Provider as ProviderSection
 
@@ -26,9 +26,17 @@ class Server:
     section: ProviderSection
     provider: Provider
     gate: Gate
-    keys: Keys
+    commons: Commons
+    clock: Clock
     turn: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, 1))
     """Who has it may revoke a token there."""
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What is known of its keys; asked for when a credential is put up whose tokens' signatures are checked."""
+        from rotator.oauth.checks.keys import Keys  # noqa: PLC0415  a tenth of what a start costs, and few need it
+
+        return Keys(self.provider, self.commons.outages, self.clock)
 
 
 class Servers:
@@ -82,5 +90,4 @@ class Servers:
 
     def _server(self, name: str, section: ProviderSection) -> Server:
         provider = Provider(translate.provider(section), self._clock)
-        keys = Keys(provider, self._commons.outages, self._clock)
-        return Server(section, provider, Gate(name, translate.limits(section)), keys)
+        return Server(section, provider, Gate(name, translate.limits(section)), self._commons, self._clock)

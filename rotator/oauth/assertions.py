@@ -9,21 +9,14 @@ import re
 import secrets
 import ssl
 from base64 import urlsafe_b64encode
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
-from joserfc.jws import JWSRegistry
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from joserfc.jwk import Key
 
     from rotator.core.model import ClientCredentials, Moment
     from rotator.core.ports import Signer
@@ -38,15 +31,13 @@ LIFE, DRIFT = 270, 30
 
 Both together are the five minutes that common providers allow at most."""
 
-PRIVATE_KEY_ALGORITHMS: Mapping[type[Key], tuple[str, ...]] = {
-    RSAKey: ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    ECKey: ("ES256", "ES384", "ES512"),
-    OKPKey: ("EdDSA", "Ed25519"),
+PRIVATE_KEY_ALGORITHMS: Mapping[str, tuple[str, ...]] = {
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EC": ("ES256", "ES384", "ES512"),
+    "OKP": ("EdDSA", "Ed25519"),
 }
-"""What a key of each type can sign with (RFC 7518 section 3.1, RFC 8037 section 3.1); the first is the usual one."""
-
-CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-"""RFC 7518 section 3.4: a curve has one algorithm."""
+"""What a key of each type (`kty`) can sign with (RFC 7518 section 3.1, RFC 8037 section 3.1); the first is the usual
+one."""
 
 ALGORITHMS = ("HS256", "HS384", "HS512", *(name for names in PRIVATE_KEY_ALGORITHMS.values() for name in names))
 """All that may be configured."""
@@ -65,65 +56,6 @@ class SharedKey:
         return hmac.digest(self._secret.reveal().encode(), payload, f"sha{self.algorithm.removeprefix('HS')}")
 
 
-class LocalKey:
-    """A private key among the client's credentials, in PEM or as a JWK; see `rotator.core.ports.Signer`.
-
-    Args:
-        secret: The key.
-        algorithm: Empty for the usual one of such a key.
-
-    Raises:
-        RotationError: SECRET_MALFORMED when it is no private key, or none for that algorithm.
-    """
-
-    def __init__(self, secret: Secret, algorithm: str = "") -> None:
-        self._key = _private_key(secret)
-        fitting = _algorithms(self._key)
-        if algorithm and algorithm not in fitting:
-            raise RotationError(
-                Code.SECRET_MALFORMED,
-                f"the private key cannot sign with {algorithm}, which assertion.algorithm asks for; "
-                f"it can with {', '.join(fitting)}",
-            )
-        self.algorithm = algorithm or fitting[0]
-
-    async def sign(self, payload: bytes) -> bytes:
-        """See `rotator.core.ports.Signer`."""
-        return JWSRegistry.algorithms[self.algorithm].sign(payload, self._key)
-
-
-@lru_cache(maxsize=1024)
-def _private_key(secret: Secret) -> Key:
-    """The key in a secret; kept, for to check an RSA key takes many times as long as to sign with it."""
-    text = secret.reveal().strip()
-    key: Key | None = None
-    try:
-        parsed = import_key(json.loads(text)) if text.startswith("{") else _pem(text)
-        key = parsed if isinstance(parsed, RSAKey | ECKey | OKPKey) and parsed.is_private else None
-    except (ValueError, TypeError, KeyError, RecursionError, JoseError):
-        pass  # what is raised below must not carry this one along: its text may hold the key
-    if key is None:
-        raise RotationError(
-            Code.SECRET_MALFORMED,
-            "the private key is none: wanted an unencrypted RSA, EC or Ed25519 key in PEM (PKCS #8), or a private JWK",
-        )
-    return key
-
-
-def _pem(text: str) -> Key:
-    for kind in PRIVATE_KEY_ALGORITHMS:
-        try:
-            return kind.import_key(text)
-        except (ValueError, TypeError, JoseError):
-            continue
-    raise ValueError("not a key")
-
-
-def _algorithms(key: Key) -> tuple[str, ...]:
-    curve = key.curve_name if isinstance(key, ECKey) else ""
-    return (CURVES[curve],) if curve in CURVES else PRIVATE_KEY_ALGORITHMS[type(key)]
-
-
 def signing_key(credentials: ClientCredentials, signer: Signer | None, algorithm: str) -> Signer:
     """What signs an assertion of the client: a key that is kept elsewhere, or the private key in its document.
 
@@ -134,7 +66,26 @@ def signing_key(credentials: ClientCredentials, signer: Signer | None, algorithm
         return signer
     if PRIVATE_KEY not in credentials.further:
         raise RotationError(Code.SECRET_MALFORMED, f"the source holds no {PRIVATE_KEY}")
-    return LocalKey(credentials.further[PRIVATE_KEY], algorithm)
+    return local_key(credentials.further[PRIVATE_KEY], algorithm)
+
+
+def local_key(secret: Secret, algorithm: str) -> Signer:
+    """A private key that is at hand; see `rotator.oauth.private_key.LocalKey`.
+
+    Raises:
+        RotationError: SECRET_MALFORMED when it is no private key, or none for that algorithm.
+    """
+    from rotator.oauth.private_key import LocalKey  # noqa: PLC0415  see `load_private_keys`
+
+    return LocalKey(secret, algorithm)
+
+
+def load_private_keys() -> None:
+    """Load the code that `local_key` needs, for whoever will need it: no mint is to wait for that, or to fail by it.
+
+    It is a tenth of what a start costs, and most configurations have no private keys.
+    """
+    import rotator.oauth.private_key  # noqa: F401, PLC0415
 
 
 def thumbprint(certificate: Secret) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote_plus
 
 from rotator.core.errors import Code, RotationError
-from rotator.oauth.assertions import PRIVATE_KEY, LocalKey, SharedKey, assertion, thumbprint
+from rotator.oauth.assertions import PRIVATE_KEY, SharedKey, assertion, local_key, thumbprint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -144,7 +144,7 @@ async def _client_secret_jwt(
 async def _private_key_jwt(
     credentials: ClientCredentials, settings: ClientAuthSettings, audience: str, now: Moment
 ) -> Proof:
-    key = settings.signer or LocalKey(_secret(credentials), settings.algorithm)
+    key = settings.signer or local_key(_secret(credentials), settings.algorithm)
     certificate = credentials.further.get(CERTIFICATE)
     # Some providers know keys by their certificates, Microsoft's among them (RFC 7515 section 4.1.8).
     header = {} if certificate is None else {"x5t#S256": thumbprint(certificate)}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from aiohttp import web
 
 from rotator.core.errors import RotationError
-from rotator.operate import page, report
+from rotator.operate import report
 from rotator.operate.listening import leave, listen
 from rotator.operate.metrics import CONTENT_TYPE
 
@@ -173,10 +173,9 @@ class AdminServer:
         return _dumped({**report.credential(found, now), "lives": lives, "arithmetic": steps, "events": events})
 
     async def _page(self, request: web.Request) -> web.Response:
-        snapshot = self._subject.snapshot()
-        query = page.Query.parse(request.query)
-        body = await _in_thread(lambda: page.render(snapshot.status(), self._history, query))
-        return web.Response(body=body, headers={**page.HEADERS, "Content-Type": "text/html; charset=utf-8"})
+        snapshot, parameters = self._subject.snapshot(), request.query
+        body, headers = await _in_thread(lambda: _rendered(snapshot.status(), self._history, parameters))
+        return web.Response(body=body, headers={**headers, "Content-Type": "text/html; charset=utf-8"})
 
     async def _reload(self, request: web.Request) -> web.Response:
         await self._permit(request, "reload")
@@ -228,6 +227,13 @@ async def _in_thread(work: Callable[[], T]) -> T:
     except RuntimeError:
         raise web.HTTPServiceUnavailable(text="no thread could be started for this\n") from None
     return await running
+
+
+def _rendered(status: Status, history: History, parameters: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+    """The status page, and the headers that it is to be sent with."""
+    from rotator.operate import page  # noqa: PLC0415  a start need not wait for what may never be looked at
+
+    return page.render(status, history, page.Query.parse(parameters)), page.HEADERS
 
 
 def _unknown() -> web.HTTPNotFound:

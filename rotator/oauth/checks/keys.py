@@ -19,6 +19,7 @@ from rotator.oauth.answer import LONGEST_TOKEN, OK, json_object
 from rotator.oauth.assertions import PRIVATE_KEY_ALGORITHMS
 from rotator.oauth.checks.check import refused, unavailable
 from rotator.oauth.discovery import KEYS
+from rotator.oauth.private_key import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class _Registry(jws.JWSRegistry):
 
 _REGISTRY = _Registry(strict_check_header=False)
 
-_KINDS = {kind.key_type: kind for kind in PRIVATE_KEY_ALGORITHMS}
+_KINDS = {kind.key_type: kind for kind in KINDS}
 _SHORTEST = 342
 """Digits of base64url: 2048 bits, the least that an RSA key may have (RFC 7518 section 3.3)."""
 

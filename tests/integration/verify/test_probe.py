@@ -176,7 +176,7 @@ async def test_a_connection_that_is_not_made_is_given_up() -> None:
 
 
 async def test_a_host_that_has_no_address_says_nothing_of_the_token() -> None:
-    assert (await told("https://api.invalid/")).endswith("has a host name that does not resolve")
+    assert (await told("https://api.invalid/", timeout=10)).endswith("has a host name that does not resolve")
 
 
 async def test_n05_an_api_whose_certificate_is_not_trusted_is_not_shown_the_token(tmp_path: Path) -> None:
