@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help demo test systemd-test deploy-test faults reliability lint format lock docs sbom clean
+.PHONY: help demo test systemd-test deploy-test faults reliability bench lint format lock docs sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ reliability: ## the long measurements; rewrites docs/reliability.md (ARGS="torn-
 	@.ci/setup reliability
 	@$(BIN)/python -m tests.reliability $(ARGS)
 
+bench: ## what a refresh costs, beside other clients; rewrites docs/performance.md (ARGS="files", ARGS="--small")
+	@.ci/setup bench
+	@$(BIN)/python -m tests.bench $(ARGS)
+
 lint: ## format, lint, types, the arrows between the rooms, and secrets in the tree
 	@.ci/setup dev
 	@$(BIN)/ruff format --check .
@@ -51,9 +55,11 @@ lock: ## make the locks anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group reliability -c requirements-dev.lock -o requirements-reliability.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group docs -c requirements-dev.lock -o requirements-docs.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group deploy -c requirements-dev.lock -o requirements-deploy.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml --extra demo --group build --group dev --group bench -c requirements-dev.lock -o requirements-bench.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -c requirements.lock -o deploy/container/runtime.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --group build -c requirements.lock -o deploy/container/build.lock
 	@cd tests/authserver && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
+	@cd tests/bench/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only
 
 docs: ## the documentation as a site: build/site, any warning an error
 	@.ci/setup docs
@@ -65,4 +71,4 @@ sbom: ## the bill of materials of what users install: build/rotator.cdx.json (Cy
 	@$(BIN)/python -m tests.support.sbom
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv tests/authserver/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build
+	rm -rf .venv tests/authserver/node_modules tests/bench/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build

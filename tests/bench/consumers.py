@@ -32,7 +32,7 @@ EDGE = 2.0
 
 
 def _now() -> float:
-    return datetime.now(UTC).timestamp()  # noqa: TID251  what consumers go by
+    return datetime.now(UTC).timestamp()
 
 
 def judge(token: str | None, fingerprint: str | None = None) -> str:

@@ -65,7 +65,8 @@ def _measure(name: str, seed: int | None) -> bool:
     print(f"\n== {name}: {module.TITLE} (seed {seed})", flush=True)
     before = time.perf_counter()
     found = module.measure(seed, lambda text: print(f"   {text}", flush=True))
-    figures.keep(RESULTS, name, figures.taken(module, name, seed, found, time.perf_counter() - before))
+    command = f'make reliability ARGS="{name} --seed {seed}"'
+    figures.keep(RESULTS, name, figures.taken(module, command, found, time.perf_counter() - before))
     for figure in found:
         print(f"   {'ok  ' if figure.holds else 'MISS'} {figure.what}: {figure.found} (bar: {figure.bar or 'none'})")
     return all(figure.holds for figure in found)

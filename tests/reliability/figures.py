@@ -1,4 +1,4 @@
-"""What a measurement of `make reliability` finds, and the page that shows it."""
+"""What a measurement of `make reliability` or `make bench` finds, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def read(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def taken(module: Any, name: str, seed: int, figures: Sequence[Figure], seconds: float) -> dict[str, Any]:
+def taken(module: Any, command: str, figures: Sequence[Figure], seconds: float) -> dict[str, Any]:
     """A measurement's results as they are kept."""
     return {
         "title": module.TITLE,
         "how": (module.__doc__ or "").strip(),
-        "command": f'make reliability ARGS="{name} --seed {seed}"',
+        "command": command,
         "seconds": round(seconds),
         "figures": [asdict(figure) for figure in figures],
     }
 
 
 def page(results: Iterable[Mapping[str, Any]]) -> str:
-    """`docs/reliability.md` below its head."""
+    """The page below its head."""
     return "\n".join(_section(result) for result in results)
 
 
