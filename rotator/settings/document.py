@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rotator.settings import locate, secret_files
 from rotator.settings.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LARGEST = 16 * 1024 * 1024
-"""Bytes; ten thousand credentials take a quarter of it."""
+"""Bytes of one file; ten thousand credentials take a quarter of it."""
 
 _PLACE = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)$")
 
@@ -43,12 +44,14 @@ class Document:
     Attributes:
         table: What it says.
         lines: Where it says it.
-        unsafe: Why somebody else may have written it, and the cure; None when nobody can.
+        problems: Why somebody else may have written it, and the cure.
+        files: Where a table stands that is in another file than the configuration itself: see `rotator.settings.parts`.
     """
 
     table: dict[str, Any]
     lines: dict[locate.Path, int]
-    unsafe: Problem | None
+    problems: tuple[Problem, ...] = ()
+    files: Mapping[locate.Path, Path] = field(default_factory=dict)
 
 
 def read(file: Path) -> Document:
@@ -72,7 +75,7 @@ def read(file: Path) -> Document:
     except RecursionError:
         problem = Problem("", None, "values nested too deeply", "TOML 1.0")
     else:
-        return Document(table, locate.lines(text), _owned_by_one(unsafe) if unsafe else None)
+        return Document(table, locate.lines(text), (_owned_by_one(unsafe),) if unsafe else ())
     # Not raised above: even `from None` would carry the foreign exception along, as its context, and with it the text.
     raise ConfigError(str(file), [problem])
 

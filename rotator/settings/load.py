@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rotator.plugged import finding
-from rotator.settings import crosscheck, document, environment, filling, held, packages, quotas, secrecy, secret_files
+from rotator.settings import crosscheck, environment, filling, held, packages, parts, quotas, secrecy, secret_files
 from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
 from rotator.settings.problems import ConfigError
@@ -54,15 +54,15 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     """Read the configuration.
 
     Args:
-        file: TOML.
+        file: TOML; with its parts beside it, see `rotator.settings.parts`.
         environ: The environment; `ROTATOR_…` outweighs the file.
 
     Raises:
         ConfigError: It cannot be used; holds every problem that was found.
     """
-    read = document.read(file)
+    read = parts.read(file)
     table, origins = environment.overlay(read.table, environ)
-    report = Report(table, read.lines, origins)
+    report = Report(table, read, origins)
     finding.look_again()
     literals = list(secrecy.literals(table))
     files = _secret_files(table, file, environ)
@@ -70,7 +70,7 @@ def load(file: Path, environ: Mapping[str, str]) -> Loaded:
     filled = filling.fill(table)
     found = chain(_unusable(table, files, environ), crosscheck.clashes(table), filled.findings)
     problems += map(report.finding, found)
-    problems += [read.unsafe] if read.unsafe else []
+    problems += read.problems
     try:
         settings = Settings(**filled.table)
         checks = (crosscheck.contradictions(settings), held.contradictions(settings, environ))
@@ -137,5 +137,5 @@ def _unusable(table: Mapping[str, Any], files: Mapping[Path, Path], environ: Map
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:
-    """In the order of the file, each once."""
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line or 0, problem.key))
+    """In the order of the files, each once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0, problem.key))

@@ -30,6 +30,7 @@ class Problem:
         wanted: What was expected.
         cure: What to do; empty when that is plain.
         variable: The environment variable that said it; empty for what is in the file.
+        file: The part of the configuration that it is in, a file in conf.d; empty for the configuration itself.
     """
 
     key: str
@@ -38,9 +39,11 @@ class Problem:
     wanted: str
     cure: str = ""
     variable: str = ""
+    file: str = ""
 
     def render(self, file: str) -> str:
         """The problem for a person, on a few lines."""
+        file = self.file or file
         in_file = file if self.line is None else f"{file}:{self.line}"
         where = f"${self.variable}" if self.variable else in_file
         rows = [f"{where}: {self.key}" if self.key else where]

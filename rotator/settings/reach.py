@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from rotator.settings import document, environment, translate
+from rotator.settings import environment, parts, translate
 from rotator.settings.http import Http
 from rotator.settings.load import load
 from rotator.settings.types import mapping_of
@@ -31,7 +31,7 @@ def reach(file: Path, environ: Mapping[str, str]) -> HttpSettings:
     Raises:
         ConfigError: It cannot be read, or does not say so in a way that can be used.
     """
-    table, _ = environment.overlay(document.read(file).table, environ)
+    table, _ = environment.overlay(parts.read(file).table, environ)
     named = table.get("state_dir")
     try:
         section = Http(**mapping_of(table.get("http")))

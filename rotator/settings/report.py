@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from rotator.settings.crosscheck import Finding
+    from rotator.settings.document import Document
     from rotator.settings.environment import Origins
 
 _TAGS = frozenset({*METHODS, *SINK_KINDS, *SOURCE_KINDS, OURS, THEIRS})
@@ -69,14 +70,15 @@ class Report:
 
     Args:
         table: The configuration, from file and environment.
-        lines: Where keys stand in the file.
+        read: The configuration as it was read, which tells where keys stand.
         origins: Which variable gave a key that is not from the file.
     """
 
-    def __init__(self, table: dict[str, Any], lines: dict[locate.Path, int], origins: Origins) -> None:
+    def __init__(self, table: dict[str, Any], read: Document, origins: Origins) -> None:
         self._table = table
         self._laid = with_defaults(table)
-        self._lines = lines
+        self._lines = read.lines
+        self._files = read.files
         self._origins = origins
 
     def finding(self, finding: Finding) -> Problem:
@@ -172,7 +174,11 @@ class Report:
     def _problem(self, path: locate.Path, found: str, wanted: str, cure: str = "") -> Problem:
         variable = self._variable(path)
         line = None if variable else locate.line_of(self._lines, path)
-        return Problem(dotted(path), line, found, wanted, cure, variable)
+        return Problem(dotted(path), line, found, wanted, cure, variable, "" if variable else self._file(path))
+
+    def _file(self, path: locate.Path) -> str:
+        """The part that a key stands in; empty for the configuration itself."""
+        return next((str(self._files[path[:n]]) for n in (2, 1) if path[:n] in self._files), "")
 
     def _variable(self, path: locate.Path) -> str:
         """The variable that gave a key or what is nearest around it; empty when that is in the file."""

@@ -61,7 +61,11 @@ it.
 
 `ROTATOR_…` in the environment outweighs the file: `ROTATOR_LOG__LEVEL=debug` is `level` in `[log]`. Durations
 carry their unit: `500ms`, `5s`, `5m`, `1h30m`. Secrets never stand in the file; keys that end in `_file` name
-files of mode 0600 or 0640, looked for in `$CREDENTIALS_DIRECTORY` first and then beside the configuration."""
+files of mode 0600 or 0640, looked for in `$CREDENTIALS_DIRECTORY` first and then beside the configuration.
+
+The file may be split: tables may also stand in `conf.d/*.toml` beside it, each of them whole in one file. Of
+`providers`, `vaults`, `credentials` and `discover`, each named table counts for itself, so that a team may have a
+file of its own."""
 
 
 def page() -> str:

@@ -218,6 +218,7 @@ def test_problems_are_told_to_people_and_to_programs(home: Home) -> None:
             "wanted": "the name of a table in providers; there are: thx",
             "cure": "did you mean thx?",
             "variable": "",
+            "file": "",
         }
     ]
 
