@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.bench.contender import ROOT
+from tests.bench.ceiling import CeilingError
+from tests.bench.contender import ROOT, ContenderError
 from tests.reliability import figures
 
 RESULTS = ROOT / "docs" / "performance.json"
@@ -34,7 +35,7 @@ MEASUREMENTS = (
     "footprint",
 )
 """The modules of this folder that measure, in the order of the page: `tests.reliability.figures.Measurement`, whose
-`measure` takes a size as well, and with the size of a trial, SMALL."""
+`measure` takes a size as well; SMALL is the one of a trial, where it has one."""
 
 
 def main() -> int:
@@ -56,13 +57,20 @@ def main() -> int:
 def _measure(name: str, console: Console, *, small: bool) -> bool:
     module = importlib.import_module(f"tests.bench.{name.replace('-', '_')}")
     console.print(Text(f"\n{module.TITLE}", "bold"))
+    if small and not hasattr(module, "SMALL"):
+        console.print(Text("  has no small size", "dim"))
+        return True
     before = time.perf_counter()
-    with console.status("measuring"):
-        found = module.measure(
-            module.SEED,
-            lambda text: console.print(Text(f"  {text}", "dim"), soft_wrap=True),
-            module.SMALL if small else None,
-        )
+    try:
+        with console.status("measuring"):
+            found = module.measure(
+                module.SEED,
+                lambda text: console.print(Text(f"  {text}", "dim"), soft_wrap=True),
+                module.SMALL if small else None,
+            )
+    except (ContenderError, CeilingError) as error:
+        console.print(Text(f"  {error}", "bold red"), soft_wrap=True)
+        return False
     if not small:
         command = f'make bench ARGS="{name}"'
         figures.keep(RESULTS, name, figures.taken(module, command, found, time.perf_counter() - before))

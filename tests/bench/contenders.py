@@ -47,7 +47,7 @@ class Size:
 
     credentials: int = 1000
     rounds: int = 7
-    seconds: float = 3.0
+    seconds: float = 2.0
 
 
 SMALL = Size(credentials=40, rounds=2, seconds=1.0)

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.demo.bao import find_bao
-from tests.bench import proc, race
+from tests.bench import race
 from tests.bench.contender import ContenderError
 from tests.bench.ground import Ground, ground
+from tests.bench.processes import Usage
 from tests.reliability.figures import Figure
 from tests.support.process import Rotator
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 TITLE = "Files, beside the agent"
 SEED = 0
 LOOK_EVERY, DEADLINE = 0.02, 120.0
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""Runs a program that is not to outlive the measurement, however that ends, and turns into it."""
+
 AGENT, ADOPTS, MINTS = "bao agent", "rotator, tokens in Vault", "rotator, no tokens in Vault: mints and stores them too"
 TOKENS = "files"
 """The directory in Vault that the agent reads."""
@@ -74,8 +78,8 @@ async def agent(its: Ground, folder: Path) -> AsyncIterator[int]:
     file = its.site.home / "agent.json"
     file.write_text(agent_configuration(its, folder))
     process = await asyncio.create_subprocess_exec(
-        # Not `rotator.demo.child`, whose Python would be counted as the agent's work; this ends it with us as well.
-        *("setpriv", "--pdeathsig", "KILL", find_bao(), "agent", f"-config={file}"),
+        # Not `rotator.demo.child`, whose Python would be counted as the agent's work.
+        *(*ENDS_WITH_US, find_bao(), "agent", f"-config={file}"),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -96,7 +100,7 @@ async def rotator(its: Ground, prefix: str, folder: Path) -> AsyncIterator[int]:
         ContenderError: It has minted although every token was there.
     """
     configuration = its.configuration(prefix, lambda name: f'  {{ type = "file", path = "{folder}/{name}" }},\n')
-    async with Rotator(configuration) as running:
+    async with Rotator(configuration, under=ENDS_WITH_US) as running:
         yield running.pid
         if prefix == TOKENS and running.named("token.minted"):
             raise ContenderError("rotator has minted although every token was in Vault")
@@ -113,7 +117,8 @@ async def until_written(its: Ground, pid: int, folder: Path, began: float) -> Wr
         if now() - began > DEADLINE:
             raise ContenderError(f"not all files were written within {DEADLINE:g} s")
         await asyncio.sleep(LOOK_EVERY)
-    return Written(now() - began, proc.cpu_seconds(pid), proc.peak(pid))
+    wall, usage = now() - began, Usage.of(pid)
+    return Written(wall, usage.cpu, usage.peak)
 
 
 async def once(its: Ground, who: str, number: int) -> Written:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rotator.demo.bao import BaoServer
-from tests.bench import proc
 from tests.bench.contender import ROOT
+from tests.bench.processes import Usage
 from tests.reliability.figures import Figure
 from tests.support.oidc import OidcProvider
 from tests.support.process import Rotator, Site
@@ -54,10 +54,10 @@ async def idle(seconds: float) -> tuple[float, float]:
             async with Rotator(configuration) as rotator:
                 await rotator.says("daemon.ready")
                 await asyncio.sleep(SETTLE)
-                before = proc.cpu_seconds(rotator.pid)
+                before = Usage.of(rotator.pid)
                 await asyncio.sleep(seconds)
-                used = proc.cpu_seconds(rotator.pid) - before
-                return proc.resident(rotator.pid), 100 * used / seconds
+                after = Usage.of(rotator.pid)
+                return after.rss, 100 * (after.cpu - before.cpu) / seconds
 
 
 @dataclass(frozen=True)
