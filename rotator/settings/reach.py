@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from rotator.settings import environment, parts, translate
+from rotator.settings import environment, parts, where
 from rotator.settings.http import Http
-from rotator.settings.load import load
 from rotator.settings.types import mapping_of
 
 if TYPE_CHECKING:
@@ -37,9 +36,12 @@ def reach(file: Path, environ: Mapping[str, str]) -> HttpSettings:
         section = Http(**mapping_of(table.get("http")))
     except ValidationError:
         # What is wrong is told with its place and its cure where the whole is read.
+        from rotator.settings import translate  # noqa: PLC0415  the rare case, and half of what such a command costs
+        from rotator.settings.load import load  # noqa: PLC0415  likewise
+
         return translate.http(load(file, environ), environ)
-    state = Path(named) if isinstance(named, str) else translate.usual_state_dir(environ)
-    return translate.place(section, state)
+    state = Path(named) if isinstance(named, str) else where.usual_state_dir(environ)
+    return where.place(section, state)
 
 
 def named(place: str) -> HttpSettings:
@@ -48,4 +50,4 @@ def named(place: str) -> HttpSettings:
     Raises:
         ValidationError: It is none.
     """
-    return translate.place(Http(listen=place, public=True), Path())
+    return where.place(Http(listen=place, public=True), Path())

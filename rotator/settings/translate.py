@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rotator.engine.gate import Limits
 from rotator.oauth import discovery
 from rotator.oauth.checks.probe import ProbeSettings
 from rotator.oauth.provider import ProviderSettings
-from rotator.operate.listening import HttpSettings
 from rotator.operate.logs import LogSettings
-from rotator.settings.http import UNIX, Http
 from rotator.settings.logins import Secrets, login
+from rotator.settings.where import place, usual_state_dir
 from rotator.vault.inputs import fetch
 from rotator.vault.session import VaultSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from rotator.files.options import FileSinkSettings
+    from rotator.operate.listening import HttpSettings
     from rotator.settings.load import Loaded
     from rotator.settings.model import Settings
     from rotator.settings.providers import Provider
@@ -117,29 +116,6 @@ def http(loaded: Loaded, environ: Mapping[str, str]) -> HttpSettings:
     return replace(place(section, state_dir(loaded.settings, environ)), bearer=bearer)
 
 
-def place(section: Http, state: Path) -> HttpSettings:
-    """Where that is, without the bearer that guards it."""
-    path, address = None, None
-    if section.listen is None:
-        path = state / "rotator.sock"
-    elif section.listen.startswith(UNIX):
-        path = Path(section.listen.removeprefix(UNIX))
-    else:
-        host, _, port = section.listen.rpartition(":")
-        address = (host.strip("[]"), int(port))
-    return HttpSettings(path, address, section.socket_mode, frozenset(section.actions))
-
-
 def state_dir(settings: Settings, environ: Mapping[str, str]) -> Path:
     """Where the dates of raw, header and env files are kept: as configured, else as systemd, root or XDG have it."""
     return settings.state_dir or usual_state_dir(environ)
-
-
-def usual_state_dir(environ: Mapping[str, str]) -> Path:
-    """The same where the configuration names none."""
-    if environ.get("STATE_DIRECTORY"):
-        return Path(environ["STATE_DIRECTORY"].partition(":")[0])
-    if os.geteuid() == 0:
-        return Path("/var/lib/rotator")
-    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
-    return home / "rotator"
