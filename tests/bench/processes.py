@@ -108,7 +108,9 @@ class Daemon:
         loop, mark = asyncio.get_running_loop(), f'"event": "{event}"'.encode()
         while not self._has_said(mark):
             if loop.time() - self.started > within or self._process.returncode is not None:
-                raise AssertionError(f"{event} did not come within {within:g} s; its last words: {self._unread!r}")
+                raise AssertionError(
+                    f"{event} did not come within {within:g} s, or it has ended; its last words: {self._unread!r}"
+                )
             await asyncio.sleep(LOOK)
         return loop.time() - self.started
 
