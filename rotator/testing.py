@@ -42,6 +42,10 @@ class FakeClock:
         """Both clocks."""
         return self._now
 
+    def elapsed(self) -> float:
+        """The elapsed clock."""
+        return self._now.elapsed
+
     async def sleep(self, seconds: float) -> None:
         """Move on by `seconds` at once."""
         self.advance(seconds)
@@ -67,6 +71,10 @@ class LoopClock:
         """Both clocks."""
         elapsed = asyncio.get_running_loop().time() + self._slept
         return Moment(self._wall + timedelta(seconds=elapsed + self._offset), elapsed)
+
+    def elapsed(self) -> float:
+        """The elapsed clock."""
+        return asyncio.get_running_loop().time() + self._slept
 
     async def sleep(self, seconds: float) -> None:
         """Sleep on the loop."""
@@ -318,7 +326,7 @@ class MemorySchedule:
         if name in self._handles:
             self._handles[name].cancel()
         self._dates[name] = at
-        ahead = at - self._clock.now().elapsed
+        ahead = at - self._clock.elapsed()
         self._handles[name] = asyncio.get_running_loop().call_later(ahead, self._ring, name)
 
     def is_planned(self, name: str) -> bool:

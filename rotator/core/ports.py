@@ -18,6 +18,9 @@ class Clock(Protocol):
     def now(self) -> Moment:
         """Both clocks, read at the same moment."""
 
+    def elapsed(self) -> float:
+        """The elapsed clock alone, in seconds: what deadlines need, at a sixth of the cost of `now`."""
+
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`; it may return earlier or later when the machine was suspended."""
 

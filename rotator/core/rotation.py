@@ -103,7 +103,7 @@ class Rotation:
 
     def is_due(self, around: Surroundings) -> bool:
         """Whether there is a token to mint or to deliver now, and not only something to look at."""
-        return not isinstance(policy.decide(self.spec, self.seen, around, self._elapsed()), Wait)
+        return not isinstance(policy.decide(self.spec, self.seen, around, self._clock.elapsed()), Wait)
 
     async def run(self, around: Surroundings) -> Wait:
         """One pass: at most one mint, as many deliveries as are due.
@@ -111,10 +111,10 @@ class Rotation:
         Returns:
             When to come back and why; and whether a token is due for which `around.may_mint` was not given.
         """
-        if policy.look_due(self.spec, self.seen, around, self._elapsed()):
+        if policy.look_due(self.spec, self.seen, around, self._clock.elapsed()):
             await self._look(around)
         while True:
-            match policy.decide(self.spec, self.seen, around, self._elapsed()):
+            match policy.decide(self.spec, self.seen, around, self._clock.elapsed()):
                 case Mint(reason):
                     await self._mint(reason, around)
                     around = replace(around, may_mint=False)
@@ -128,21 +128,21 @@ class Rotation:
     async def foresee(self, around: Surroundings) -> tuple[Decision, RotationError | None]:
         """What a pass would do first now, and why it could not read the credentials, if so: looks, and does nothing."""
         unreadable = await self._look(around)
-        return policy.decide(self.spec, self.seen, around, self._elapsed()), unreadable
+        return policy.decide(self.spec, self.seen, around, self._clock.elapsed()), unreadable
 
     async def _look(self, around: Surroundings) -> RotationError | None:
         """Read the source and every sink; return why the source could not be read."""
         looks = (self._look_at(sink) for sink in self._sinks.values())
         # Together, so that a cancelled pass leaves no look behind that still runs.
         said, *_ = await asyncio.gather(self._read_source(), *looks)
-        now = self._clock.now()
-        self.seen = replace(self.seen, looked_at=now.elapsed)
-        best = policy.best_token(self.seen, now.elapsed)
-        served = best is not None and policy.renewal(self.spec, self.seen, best) > now.elapsed
+        now = self._clock.elapsed()
+        self.seen = replace(self.seen, looked_at=now)
+        best = policy.best_token(self.seen, now)
+        served = best is not None and policy.renewal(self.spec, self.seen, best) > now
         if served and policy.is_claimed(self.seen):
             self.seen = replace(self.seen, failure=None)
         if best is not None and best is not self.seen.in_hand:
-            self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now.elapsed), now)
+            self._told.adopted(best, policy.next_mint(self.spec, self.seen, around, now), self._clock.now())
         return said if isinstance(said, RotationError) else None
 
     async def _look_at(self, sink: Sink) -> None:
@@ -178,7 +178,7 @@ class Rotation:
             self._said = read
         elif not (read.code.retryable and isinstance(self._said, ClientCredentials)):
             self._said = read
-        self._said_at = self._elapsed()
+        self._said_at = self._clock.elapsed()
         return self._said
 
     def _take_inputs(self, read: ClientCredentials) -> None:
@@ -188,15 +188,15 @@ class Rotation:
         self.seen = replace(
             self.seen,
             inputs=inputs,
-            inputs_changed_at=self._elapsed() if changed else self.seen.inputs_changed_at,
+            inputs_changed_at=self._clock.elapsed() if changed else self.seen.inputs_changed_at,
             failure=None if failure is not None and failure.stage is Stage.READ else failure,
             secret=None if read.expires is None else SecretEnd(read.version, read.expires),
         )
 
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
-        fresh = self._elapsed() - self._said_at < FRESH_READ
+        fresh = self._clock.elapsed() - self._said_at < FRESH_READ
         said = self._said if fresh and self._said is not None else await self._read_source()
-        if not around.may_mint and not policy.is_kept(self.seen, self._elapsed()):
+        if not around.may_mint and not policy.is_kept(self.seen, self._clock.elapsed()):
             return  # other credentials have just been read: a token that waited for its checks is not wanted any more
         grant = said if isinstance(said, RotationError) else await self._grant(said)
         if isinstance(grant, RotationError):
@@ -308,16 +308,16 @@ class Rotation:
         self._told.delivery_failed(sink, failure, policy.retry_sink(self.spec, failure, left), left, now)
 
     def _tell_expiry(self) -> None:
-        now = self._clock.now()
-        if policy.best_token(self.seen, now.elapsed) is None:
+        now = self._clock.elapsed()
+        if policy.best_token(self.seen, now) is None:
             last = max(policy.tokens(self.seen), key=lambda token: token.expires, default=None)
-            if last is not None and last.expires <= now.elapsed:
-                self._told.expired(last, now)
+            if last is not None and last.expires <= now:
+                self._told.expired(last, self._clock.now())
         if self.seen.secret is not None:
-            self._told.secret_ends(self.seen.secret, now)
+            self._told.secret_ends(self.seen.secret, self._clock.now())
 
     def _failure(self, error: RotationError, stage: Stage, before: Failure | None) -> Failure:
-        now = self._elapsed()
+        now = self._clock.elapsed()
         again = before is not None and (before.code, before.stage) == (error.code, stage)
         return Failure(
             code=error.code,
@@ -335,9 +335,6 @@ class Rotation:
 
     def _set_view(self, sink: Sink, view: SinkView) -> None:
         self.seen = replace(self.seen, sinks={**self.seen.sinks, sink.name: view})
-
-    def _elapsed(self) -> float:
-        return self._clock.now().elapsed
 
     @staticmethod
     async def _attempt(work: Awaitable[T]) -> T | RotationError:

@@ -46,6 +46,10 @@ class MovedClock:
         now = self._clock.now()
         return type(now)(now.wall + self.ahead, now.elapsed)
 
+    def elapsed(self) -> float:
+        """See `rotator.core.ports.Clock`."""
+        return self._clock.elapsed()
+
     async def sleep(self, seconds: float) -> None:
         """See `rotator.core.ports.Clock`."""
         await self._clock.sleep(seconds)

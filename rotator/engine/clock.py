@@ -19,6 +19,10 @@ class SystemClock:
         """Both clocks, read one right after the other."""
         return Moment(datetime.now(UTC), time.clock_gettime(_ELAPSED))
 
+    def elapsed(self) -> float:
+        """See `rotator.core.ports.Clock`."""
+        return time.clock_gettime(_ELAPSED)
+
     async def sleep(self, seconds: float) -> None:
         """Sleep; the time that the machine is suspended does not count here."""
         await asyncio.sleep(seconds)

@@ -46,15 +46,15 @@ class GatedEndpoint:
     async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
         try:
-            with self._gate.asking(self._clock.now().elapsed):
+            with self._gate.asking(self._clock.elapsed()):
                 grant = await self._endpoint.mint(credentials)
         except RotationError as error:
             if error.code in NOT_ITS_FAULT:
                 raise
-            if self._gate.failed(error, self._clock.now().elapsed):
+            if self._gate.failed(error, self._clock.elapsed()):
                 self._recovered(self._gate)
             raise
-        now = self._clock.now().elapsed
+        now = self._clock.elapsed()
         if self._gate.answered(now):
             self._recovered(self._gate)
         if self._gate.minted(now):

@@ -55,14 +55,14 @@ NOBODY: Observer = _Nobody()
 
 async def _timed(work: Awaitable[T], clock: Clock, tell: Callable[[str, float], None]) -> T:
     """Wait for `work` and tell its result and how long it took. What is cancelled has no result and is not told."""
-    began = clock.now().elapsed
+    began = clock.elapsed()
     try:
         done = await work
     except Exception as error:
         code = error.code if isinstance(error, RotationError) else Code.INTERNAL
-        tell(code.text, clock.now().elapsed - began)
+        tell(code.text, clock.elapsed() - began)
         raise
-    tell(OK, clock.now().elapsed - began)
+    tell(OK, clock.elapsed() - began)
     return done
 
 

@@ -63,7 +63,7 @@ class Revoker:
 
     def look(self, seen: Observation) -> None:
         """See what a pass has left behind; tokens that it superseded are seen to from now on."""
-        now = self._clock.now().elapsed
+        now = self._clock.elapsed()
         if seen.inputs is not None:
             self._inputs.add(seen.inputs)
         for token in policy.tokens(seen):
@@ -89,13 +89,13 @@ class Revoker:
         await self._pass_time(self._after)
         for attempt in range(1, ATTEMPTS + 1):
             async with self._turn:
-                if token.expires <= self._elapsed():
+                if token.expires <= self._clock.elapsed():
                     return
                 failure = await self._attempt(token)
             if failure is None:
                 return
             pause = max(FIRST_PAUSE * 2.0 ** (attempt - 1), failure.retry_after or 0.0)
-            if not failure.code.retryable or attempt == ATTEMPTS or token.remaining(self._elapsed()) <= pause:
+            if not failure.code.retryable or attempt == ATTEMPTS or token.remaining(self._clock.elapsed()) <= pause:
                 self._tell_failure(token, failure, attempt)
                 return
             await self._pass_time(pause)
@@ -116,7 +116,7 @@ class Revoker:
             credential=self._spec.name,
             provider=self._spec.provider,
             fingerprint=token.fingerprint,
-            remaining_s=round(token.remaining(self._elapsed()), 1),
+            remaining_s=round(token.remaining(self._clock.elapsed()), 1),
         )
         return None
 
@@ -148,9 +148,6 @@ class Revoker:
         )
 
     async def _pass_time(self, seconds: float) -> None:
-        until = self._elapsed() + seconds
-        while (left := until - self._elapsed()) > 0:
+        until = self._clock.elapsed() + seconds
+        while (left := until - self._clock.elapsed()) > 0:
             await self._clock.sleep(left)
-
-    def _elapsed(self) -> float:
-        return self._clock.now().elapsed

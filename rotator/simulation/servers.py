@@ -130,7 +130,7 @@ class SimulatedVault:
         """
         if not self.away:
             await self._clock.sleep(VAULT_LATENCY)
-            spell = self._forecast.at(self._clock.now().elapsed)
+            spell = self._forecast.at(self._clock.elapsed())
             if spell is None or self._rng.random() >= spell.share:
                 return
         raise RotationError(Code.VAULT_UNAVAILABLE, "simulated")
@@ -195,11 +195,11 @@ class SimulatedSink:
     def empty(self) -> None:
         """Somebody deletes what it holds."""
         self._record = None
-        now = self._clock.now().elapsed
+        now = self._clock.elapsed()
         self._timeline.hold(now, now)
 
     def _note(self, record: TokenRecord) -> None:
-        now = self._clock.now().elapsed
+        now = self._clock.elapsed()
         expires = self._provider.true_end(record.access_token.reveal())
         if expires is None:
             self._history.problems.append(f"{now:.1f} s: {self.name} was given a token that nobody minted")

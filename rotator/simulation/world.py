@@ -134,11 +134,11 @@ class _World:
                 self._vault.away = True
                 await self._until(spell.end + self._rng.uniform(0.0, NOTICED_WITHIN))
                 self._vault.away = False
-                self.history.vault_away.append((spell.start, self._clock.now().elapsed))
+                self.history.vault_away.append((spell.start, self._clock.elapsed()))
                 self._dispatcher.store_recovered()
 
     async def _until(self, at: float) -> None:
         """Sleep, in short naps: timers do not count the time for which the machine sleeps."""
-        while (left := at - self._clock.now().elapsed) > 0:
+        while (left := at - self._clock.elapsed()) > 0:
             await asyncio.sleep(min(left, NAP))
-            self._watch(self._clock.now().elapsed)
+            self._watch(self._clock.elapsed())

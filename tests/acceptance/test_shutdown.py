@@ -95,6 +95,9 @@ class _Breaking(SystemClock):
             raise ZeroDivisionError("CANARY")
         return super().now()
 
+    def elapsed(self) -> float:
+        return self.now().elapsed
+
 
 class _Listening(RecordingJournal):
     """A journal that can be waited for."""

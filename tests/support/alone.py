@@ -52,6 +52,9 @@ class Breaking(SystemClock):
             {act}
         return super().now()
 
+    def elapsed(self):
+        return self.now().elapsed
+
 process.run(Path(sys.argv[1]), {{}}, Breaking())
 """
 """The daemon with a clock that does something else once a file is there and a certain part asks for the time."""

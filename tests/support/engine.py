@@ -37,6 +37,9 @@ class StoppableClock(LoopClock):
         self._last = Moment(wall, last.elapsed if self.elapsed_stands else now.elapsed)
         return self._last
 
+    def elapsed(self) -> float:
+        return self.now().elapsed
+
 
 class Held:
     """Holds up whoever passes by: for ever, for some seconds, or not at all."""

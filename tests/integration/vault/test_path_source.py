@@ -51,6 +51,9 @@ class FastClock:
         now = self._system.now()
         return Moment(now.wall, now.elapsed + self._ahead)
 
+    def elapsed(self) -> float:
+        return self.now().elapsed
+
     async def sleep(self, seconds: float) -> None:
         await self._system.sleep(seconds)
 

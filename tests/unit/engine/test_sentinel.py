@@ -40,6 +40,9 @@ class MovableClock(LoopClock):
         now = super().now()
         return Moment(now.wall + timedelta(seconds=self.slept), now.elapsed + self.slept)
 
+    def elapsed(self) -> float:
+        return self.now().elapsed
+
 
 class Watch:
     """One credential, served, with a sentinel beside it. Its schedule keeps a book and is not started."""
