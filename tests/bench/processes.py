@@ -91,6 +91,10 @@ class Daemon:
         """What it has used."""
         return Usage.of(self._process.pid)
 
+    def forget_peak(self) -> None:
+        """Have its peak of memory counted from now on (proc_pid_clear_refs(5))."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
     def log_size(self) -> int:
         """Bytes of its log."""
         return self._log.stat().st_size

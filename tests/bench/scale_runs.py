@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.bench.processes import Daemon, scrape, stub
+from tests.bench.scale_seen import Life, Start, Steady, histogram
 from tests.bench.scale_site import SLOW, STEADY, Fleet, configure, read_alike
 
 if TYPE_CHECKING:
@@ -31,93 +30,6 @@ RECHECK = 10
 """Seconds between two looks where looks are what is measured."""
 
 
-@dataclass(frozen=True)
-class Steady:
-    """A stretch of steady state.
-
-    Attributes:
-        seconds: Its length.
-        cpu: Seconds of processor time.
-        waited: Seconds for which the main thread was ready to run and had no processor.
-        rss: MiB resident at its end.
-        log: Bytes of log.
-        report: What the stub saw; see `tests.bench.stub_counts.Counts.report`.
-        told: The lateness that 99 % of passes did not exceed by rotator's own histogram, its bucket's bound, seconds.
-    """
-
-    seconds: float
-    cpu: float
-    waited: float
-    rss: float
-    log: int
-    report: dict[str, Any]
-    told: float = 0.0
-
-    @property
-    def steady(self) -> dict[str, Any]:
-        """What the stub saw of the credentials whose provider answers at once."""
-        found: dict[str, Any] = self.report["groups"][STEADY]
-        return found
-
-    @property
-    def expired(self) -> int:
-        """Records of those that had run out when they were replaced, or have not been replaced."""
-        return int(self.steady["expired"] + self.steady["expired_now"])
-
-    def lateness(self, share: str) -> float:
-        """Seconds; `share` is p50, p99 or max."""
-        return float(self.steady["lateness"][share])
-
-    @property
-    def per_refresh(self) -> float:
-        """Milliseconds of processor time for one renewal."""
-        return 1000 * self.cpu / max(1, int(self.steady["renewals"]))
-
-
-@dataclass(frozen=True)
-class Start:
-    """A start.
-
-    Attributes:
-        loaded: Seconds until the configuration had been taken over.
-        ready: Seconds until every credential was served.
-        cpu: Seconds of processor time until then.
-        peak: MiB that were resident at most.
-    """
-
-    loaded: float
-    ready: float
-    cpu: float
-    peak: float
-
-
-@dataclass(frozen=True)
-class Life:
-    """One fleet from its first start to a restart with fresh tokens.
-
-    Attributes:
-        credentials: How many.
-        first: The start with nothing in the sinks.
-        steady: What followed.
-        scraped: Seconds of processor time for one scrape.
-        again: The start with fresh tokens.
-        asked: Token requests after that.
-        adopted: Tokens that it took over.
-        idle: Share of a processor while nothing was due.
-        bare: Seconds that the same reads take by bare sockets.
-    """
-
-    credentials: int
-    first: Start
-    steady: Steady
-    scraped: float
-    again: Start
-    asked: int
-    adopted: int
-    idle: float
-    bare: float
-
-
 def patience(fleet: Fleet) -> float:
     """Seconds within which a fleet must be ready."""
     return 60 + 0.05 * sum(fleet.counts.values())
@@ -134,11 +46,21 @@ async def start(daemon: Daemon, fleet: Fleet) -> Start:
 async def watch(daemon: Daemon, servers: StubProcess, seconds: float) -> Steady:
     """What becomes of so many seconds."""
     await servers.begin()
-    size, before, waited = daemon.log_size(), daemon.usage(), daemon.waited()
+    daemon.forget_peak()
+    size, before, waited, others = daemon.log_size(), daemon.usage(), daemon.waited(), servers.usage()
     await asyncio.sleep(seconds)
     after, report = daemon.usage(), await servers.report()
-    grown = daemon.log_size() - size
-    return Steady(seconds, after.cpu - before.cpu, daemon.waited() - waited, after.rss, grown, report)
+    requests = sum(kind["count"] for kind in report["requests"].values())
+    return Steady(
+        seconds=seconds,
+        cpu=after.cpu - before.cpu,
+        waited=daemon.waited() - waited,
+        rss=after.rss,
+        peak=after.peak,
+        pace=1e6 * (servers.usage().cpu - others.cpu) / max(1, requests),
+        log=daemon.log_size() - size,
+        report=report,
+    )
 
 
 @asynccontextmanager
@@ -169,7 +91,6 @@ async def live(count: int, lifetime: int, seconds: float) -> Life:
             after = histogram(await scrape(home / "state" / "rotator.sock"))
             scraped = daemon.usage().cpu - used
             await daemon.stop()
-        steady = replace_told(steady, before, after)
         await servers.redate(LONG, LONG / 10)
         await servers.begin()
         async with Daemon(configuration, home / "log-again") as daemon:
@@ -179,22 +100,7 @@ async def live(count: int, lifetime: int, seconds: float) -> Life:
         asked = (await servers.report())["requests"].get("token", {"count": 0})["count"]
         adopted = (home / "log-again").read_bytes().count(b'"event": "token.adopted"')
         bare = await read_alike(servers.address, fleet)
-    return Life(count, first, steady, scraped, again, asked, adopted, idle, bare)
-
-
-def replace_told(steady: Steady, before: dict[float, float], after: dict[float, float]) -> Steady:
-    """The same with what rotator's own histogram has grown by."""
-    grown = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
-    wanted = 0.99 * grown.get(math.inf, 0.0)
-    told = min(bound for bound, count in grown.items() if count >= wanted)
-    return Steady(steady.seconds, steady.cpu, steady.waited, steady.rss, steady.log, steady.report, told)
-
-
-def histogram(metrics: str) -> dict[float, float]:
-    """How many passes began so late at most, by seconds, of what a scrape tells."""
-    name = 'rotator_scheduling_lateness_seconds_bucket{le="'
-    lines = (line.removeprefix(name) for line in metrics.splitlines() if line.startswith(name))
-    return {float(bound): float(count) for bound, _, count in (line.partition('"} ') for line in lines)}
+    return Life(count, first, steady.telling(before, after), scraped, again, asked, adopted, idle, bare)
 
 
 async def watch_idle(daemon: Daemon) -> float:
