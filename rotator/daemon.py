@@ -15,6 +15,7 @@ from rotator.engine.progress import Progress
 from rotator.engine.schedule import Schedule
 from rotator.engine.sentinel import Sentinel
 from rotator.fleet import Fleet
+from rotator.fleet.discovery import Discovery
 from rotator.operate import logs
 from rotator.operate.history import History
 from rotator.operate.metrics import Meters
@@ -25,7 +26,7 @@ from rotator.settings.problems import ConfigError
 from rotator.settings.startup import take
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Collection, Coroutine, Mapping
 
     from rotator.core.ports import Clock, Journal
     from rotator.overview import Snapshot
@@ -51,6 +52,7 @@ class Daemon:
 
     Attributes:
         fleet: The credentials.
+        discovery: Looks for more of them.
         loaded: The configuration in force.
         schedule: When the credentials are looked at; tells when a pass last ended and when it last rang.
         sentinel: Watches the clocks; tells when it last did.
@@ -81,6 +83,7 @@ class Daemon:
             self._meters,
             serves=True,
         )
+        self.discovery = Discovery(self.fleet, clock, self._log, self._forget)
         self.sentinel = Sentinel(clock, awake, self.schedule, self.fleet.dispatcher, self._log)
         progress = Progress(clock, awake, self.sentinel, self.fleet.dispatcher, self._vault_timeout)
         self.overview = Overview(self.fleet, progress, self.sentinel, clock, loaded.file)
@@ -110,6 +113,7 @@ class Daemon:
         self.schedule.start()
         try:
             await self.fleet.apply(self.loaded)
+            self.discovery.apply(self.loaded.settings)
             await self._admin.start(self.loaded)
             tell_loaded(self._log, self.loaded)
             await self._work()
@@ -136,6 +140,7 @@ class Daemon:
         tasks = [
             self._part("sentinel", self.sentinel.run()),
             self._part("reloads", self._reloads()),
+            self._part("discovery", self.discovery.run()),
             self._part("readiness", self._tell_ready()),
             self._part("vitals", self._tell_vitals()),
             self._part("service manager", self._manager.run()),
@@ -175,6 +180,7 @@ class Daemon:
         self._grace = max(0.0, grace - (loop.time() - began))
 
     async def _tell_ready(self) -> None:
+        await self.discovery.tried()
         await self.fleet.dispatcher.first_round()
         now = self._clock.now().elapsed
         rotations = self.fleet.dispatcher.rotations()
@@ -217,13 +223,17 @@ class Daemon:
         except ConfigError as error:
             self._tell_rejected(error)
             return
+        self.discovery.apply(loaded.settings)
         await self._admin.reload(loaded)
         self.loaded = loaded
         self.overview.reloaded = True
-        for name in changes["removed"]:
-            self._history.forget(name)
+        self._forget(changes["removed"])
         self._log.event("config.reloaded", config=str(loaded.file), **changes)
         tell_warnings(self._log, loaded)
+
+    def _forget(self, names: Collection[str]) -> None:
+        for name in names:
+            self._history.forget(name)
 
     def _tell_rejected(self, error: ConfigError) -> None:
         self.overview.reloaded = False
@@ -264,6 +274,7 @@ def tell_loaded(log: Journal, loaded: Loaded) -> None:
     """Tell which configuration is in force."""
     settings = loaded.settings
     counts = {"credentials": len(settings.credentials), "providers": len(settings.providers)}
+    counts |= {"discover": len(settings.discover)} if settings.discover else {}
     log.event("config.loaded", config=str(loaded.file), **counts)
     tell_warnings(log, loaded)
 

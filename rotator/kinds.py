@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from rotator.oauth.checks.keys import Keys
     from rotator.oauth.endpoint import EndpointSettings
     from rotator.settings import verify
-    from rotator.settings.model import Credential, Security
+    from rotator.settings.credential import Credential
+    from rotator.settings.model import Security
     from rotator.settings.providers import Provider
     from rotator.vault.session import VaultSession
 

@@ -15,6 +15,7 @@ from rotator.cli.foreground import fleet
 from rotator.core.errors import Code, RotationError
 from rotator.engine.clock import SystemClock
 from rotator.engine.quota import NEARLY
+from rotator.fleet.discovery import CURE, Discovery, shown_key
 from rotator.operate import logs
 from rotator.settings import packages, quotas
 from rotator.settings.problems import ConfigError
@@ -22,7 +23,7 @@ from rotator.settings.startup import take
 from rotator.vault.policies import Guarded, explain, missing_capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
     from pathlib import Path
 
     from rotator.core.model import ClientCredentials
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from rotator.plugged.judging import Found
     from rotator.settings.load import Loaded
     from rotator.vault.policies import Caller
+
+
+TRIED = 20
+"""Credentials of one [discover.NAME] that are tried, and keys that are named: there may be a hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,9 @@ def _print(document: object) -> None:
 
 
 def _tell_configuration(people: Console, loaded: Loaded) -> None:
-    count = len(loaded.settings.credentials)
+    count, searches = len(loaded.settings.credentials), list(loaded.settings.discover)
     told = f"{loaded.file}: {count} credential{'s' * (count != 1)}"
+    told += f", and those that discover.{', discover.'.join(searches)} will find" if searches else ""
     people.print(Text.assemble(("ok    ", "green"), told), soft_wrap=True)
     for found in packages.used(loaded.settings):
         told = f"the {found.noun} {found.name} is of {found.origin}"
@@ -103,8 +109,9 @@ def _plugin(found: Found) -> dict[str, str]:
 
 async def _live(loaded: Loaded, environ: Mapping[str, str], log: logs.Log, people: Console | None) -> list[Finding]:
     findings = []
-    async with fleet(loaded, environ, log, SystemClock()) as taken:
-        async for finding in _findings(taken, loaded):
+    clock = SystemClock()
+    async with fleet(loaded, environ, log, clock) as taken:
+        async for finding in _findings(taken, loaded, Discovery(taken, clock, log)):
             findings.append(finding)
             if people is not None:
                 _tell(people, finding)
@@ -118,7 +125,7 @@ def _tell(people: Console, finding: Finding) -> None:
         people.print(Text(f"      {finding.error}: {finding.detail}\n      cure: {finding.cure}"), soft_wrap=True)
 
 
-async def _findings(taken: Fleet, loaded: Loaded) -> AsyncIterator[Finding]:
+async def _findings(taken: Fleet, loaded: Loaded, discovery: Discovery) -> AsyncIterator[Finding]:
     await taken.apply(loaded, start=False)
     troubles = await taken.tried()
     for name, trouble in troubles.items():
@@ -126,8 +133,13 @@ async def _findings(taken: Fleet, loaded: Loaded) -> AsyncIterator[Finding]:
         yield _finding(f"log in to Vault{which} at {taken.sessions[name].address}", trouble)
     if any(troubles.values()):
         return
+    discovery.apply(loaded.settings)
+    await discovery.look(start=False)
+    for finding in _searched(discovery):
+        yield finding
     asked: set[str] = set()
-    for name in sorted(taken.members):
+    found = [name for search in discovery.searches.values() for name in sorted(search.names.values())[:TRIED]]
+    for name in sorted({*loaded.settings.credentials, *found}):
         member = taken.members[name]
         yield _finding(f"{name}: what Vault's policies allow", await _error(_allowed(member)))
         credentials: list[ClientCredentials] = []
@@ -142,6 +154,19 @@ async def _findings(taken: Fleet, loaded: Loaded) -> AsyncIterator[Finding]:
             asked.add(provider)
             refused = await _error(member.endpoint.mint(credentials[0].attempts()[0]))
             yield _finding(f"{name}: one token from {provider}, thrown away", refused)
+
+
+def _searched(discovery: Discovery) -> Iterator[Finding]:
+    """What came of looking for keys."""
+    for place, search in discovery.searches.items():
+        count = len(search.names)
+        more = f", the first {TRIED} of them tried below" if count > TRIED else ""
+        told = f"discover.{place}: list {search.section.source.path}"
+        found = f"{told}: {count} credential{'s' * (count != 1)}{more}"
+        yield _finding(told if search.failure else found, search.failure)
+        for key, why in list(search.refused.items())[:TRIED]:
+            what = f"discover.{place}: the key {shown_key(key)}"
+            yield Finding(what, ok=False, error="key_unusable", detail=why, cure=CURE)
 
 
 async def _allowed(member: Member) -> None:

@@ -22,17 +22,19 @@ from rotator.core.observation import NEVER, Failure, Stage
 from rotator.core.policy import Deliver, Mint, Wait
 from rotator.engine.clock import SystemClock
 from rotator.fleet import Fleet
+from rotator.fleet.discovery import Discovery
 from rotator.operate import logs
 from rotator.settings import translate
 from rotator.settings.startup import take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from pathlib import Path
 
     from rotator.core.ports import Clock
     from rotator.core.rotation import Rotation
     from rotator.fleet import Member
+    from rotator.fleet.discovery import Search
     from rotator.settings.load import Loaded
 
 
@@ -69,7 +71,8 @@ def rotate(file: Path, names: Sequence[str], output: str, *, force: bool, dry_ru
     """
     environ = dict(os.environ)
     loaded = take(file, environ)
-    _check_names(loaded, names)
+    if not loaded.settings.discover:
+        _check_names(loaded.settings.credentials, names)
     log = logs.configure(_quieter(translate.logs(loaded.settings), output, dry_run=dry_run))
     try:
         lines = asyncio.run(_pass(loaded, environ, names, log, force=force, dry_run=dry_run))
@@ -105,23 +108,33 @@ async def _pass(
     clock = SystemClock()
     only = set(names) or None
     async with fleet(loaded, environ, log, clock) as taken:
-        if dry_run:
-            await taken.apply(loaded, only, start=False)
+        await taken.apply(loaded, only, start=not dry_run, force=force and not dry_run)
+        discovery = Discovery(taken, clock, log)
+        discovery.apply(loaded.settings)
+        if dry_run or discovery.searches:
             await taken.tried()
+        await discovery.look(only=only, start=not dry_run, force=force and not dry_run)
+        unlisted = [_unlisted(place, search, clock) for place, search in discovery.searches.items() if search.failure]
+        if not unlisted:
+            _check_names({*loaded.settings.credentials, *discovery.names()}, names)
+        if dry_run:
             members = [taken.members[name] for name in sorted(taken.members)]
-            return [await _foresee(member, clock, force=force) for member in members]
-        await taken.apply(loaded, only, force=force)
+            return [*unlisted, *[await _foresee(member, clock, force=force) for member in members]]
         await taken.dispatcher.idle()
-        return [
-            _outcome(taken.members[name].rotation, clock, broken=name in taken.dispatcher.broken)
-            for name in sorted(taken.members)
-        ]
+        broken = taken.dispatcher.broken
+        done = [_outcome(taken.members[name].rotation, clock, broken=name in broken) for name in sorted(taken.members)]
+        return [*unlisted, *done]
 
 
-def _check_names(loaded: Loaded, names: Sequence[str]) -> None:
-    unknown = sorted(set(names) - loaded.settings.credentials.keys())
+def _check_names(known: Collection[str], names: Sequence[str]) -> None:
+    unknown = sorted(set(names) - set(known))
     if unknown:
-        raise options.misnamed("credential", unknown, loaded.settings.credentials)
+        raise options.misnamed("credential", unknown, known)
+
+
+def _unlisted(place: str, search: Search, clock: Clock) -> Line:
+    """What is told of a template whose keys could not be listed."""
+    return Line(f"discover.{place}", "failed", "list", rfc3339(clock.now().wall), 0.0, *_told(search.failure))
 
 
 async def _foresee(member: Member, clock: Clock, *, force: bool) -> Line:

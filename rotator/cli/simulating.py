@@ -17,6 +17,8 @@ from rich.text import Text
 from rotator.cli import options
 from rotator.settings import asked, translate
 from rotator.settings.load import load
+from rotator.settings.model import described
+from rotator.settings.problems import dotted
 from rotator.settings.sinks import PluginSink
 from rotator.settings.types import spell
 from rotator.simulation.plant import (
@@ -36,6 +38,7 @@ from rotator.simulation.world import simulate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rotator.settings import locate
     from rotator.settings.load import Loaded
     from rotator.settings.providers import Provider
     from rotator.settings.sinks import Sink
@@ -116,9 +119,15 @@ def _plant(loaded: Loaded, question: Question) -> Plant:
             asked.spec(name, settings.providers[section.provider], section),
             tuple(_sink(sink, name) for sink in section.sinks),
         )
-        for name, section in settings.credentials.items()
+        # Of each [discover.NAME] one: how many there are, only Vault knows.
+        for name, section in ((_name(place), section) for place, section in described(settings))
     )
     return Plant(providers, tuple(credentials))
+
+
+def _name(place: locate.Path) -> str:
+    """What the credential of a section is called; that of a template by the template."""
+    return str(place[-1]) if place[0] == "credentials" else dotted(place)
 
 
 def _lifetime(section: Provider) -> float:

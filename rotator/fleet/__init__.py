@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from rotator.core.errors import Code, RotationError
 from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.metered import NOBODY
-from rotator.files.sink import FileSink
 from rotator.files.state import StateDirectory
-from rotator.fleet.member import Member, Shared, member
+from rotator.fleet.ground import Ground
+from rotator.fleet.member import Member, Shared, Written
 from rotator.fleet.servers import Server, Servers
 from rotator.fleet.vaults import Vaults
 from rotator.hooks.runner import Hooks
@@ -22,27 +23,26 @@ from rotator.local.server import LocalServer
 from rotator.local.sink import SocketSink
 from rotator.oauth.checks.commons import Commons
 from rotator.settings import local, translate
+from rotator.settings.discover import Found, UnusableKeyError
+from rotator.settings.model import described
 from rotator.settings.problems import ConfigError, Problem
-from rotator.settings.sinks import FileSink as FileSinkSection
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from rotator.core.errors import RotationError
     from rotator.core.ports import Clock, Journal
     from rotator.engine.metered import Observer
+    from rotator.fleet.member import Origin
+    from rotator.settings.credential import Credential
     from rotator.settings.load import Loaded
-    from rotator.settings.model import Credential
+    from rotator.settings.model import Settings
     from rotator.vault.session import VaultSession
 
 __all__ = ["Fleet", "Member", "Server"]
 
-NEVER_MENDED = frozenset(
-    {
-        *(Code.FILE_OWNER, Code.FILE_UNSAFE, Code.FILE_DENIED),
-        *(Code.HOOK_COMMAND, Code.HOOK_UNSAFE, Code.HOOK_BEARER),
-    }
-)
-"""What is wrong in a way that waiting does not mend; told at the start and not at three at night."""
+SLICE = 50
+"""Credentials that are put up in one go: it takes some 20 ms."""
 
 
 class _Closing(Protocol):
@@ -80,6 +80,7 @@ class Fleet:
     ) -> None:
         self.dispatcher = Dispatcher(clock, plan, journal, ended, observer.late)
         self.members: dict[str, Member] = {}
+        self._changing = asyncio.Lock()
         self._environ = environ
         self._forget = forget
         self._serves = serves
@@ -115,7 +116,7 @@ class Fleet:
     async def apply(
         self, loaded: Loaded, only: Collection[str] | None = None, *, start: bool = True, force: bool = False
     ) -> dict[str, list[str]]:
-        """Make this configuration the one that runs.
+        """Make this configuration the one that runs. Credentials that were found stay with their template.
 
         Args:
             loaded: The configuration.
@@ -129,33 +130,69 @@ class Fleet:
         Raises:
             ConfigError: A file sink or a hook can never work as configured. Nothing has been touched.
         """
-        settings, shared = loaded.settings, self._shared
-        wanted = {name: c for name, c in settings.credentials.items() if only is None or name in only}
-        state = StateDirectory(translate.state_dir(settings, self._environ))
-        await self._try_out(loaded, wanted, state)
-        await self._listen(loaded, wanted)
-        closing: list[_Closing] = [*shared.vaults.replace(loaded), *shared.servers.replace(settings)]
-        before = self.members
-        after = {
-            name: member(name, credential, shared, state, settings.security, before.get(name))
-            for name, credential in wanted.items()
-        }
-        gone = [name for name in before if after.get(name) is not before[name]]
-        for name in gone:
-            await self.dispatcher.remove(name)
-            self._forget(name)
-        self.members = after
-        sinks = (sink for one in after.values() for sink in one.bare_sinks)
-        shared.local.offer(sink for sink in sinks if isinstance(sink, SocketSink))
-        self._start(before, start=start, force=force)
-        closing += [part for name in gone for part in before[name].replaceable()]
-        for part in closing:
-            await part.close()
+        async with self._changing:
+            settings = loaded.settings
+            written = {name: c for name, c in settings.credentials.items() if only is None or name in only}
+            state = StateDirectory(translate.state_dir(settings, self._environ))
+            await self._try_out(loaded, written, state)
+            await self._listen(loaded)
+            shared, before = self._shared, self.members
+            closing: list[_Closing] = [*shared.vaults.replace(loaded), *shared.servers.replace(settings)]
+            self._ground = Ground(shared, state, settings.security)
+            origins = {name: Written(one) for name, one in written.items()} | _staying(settings, before, written)
+            after = await self._put_up(origins, before)
+            gone = [name for name in before if after.get(name) is not before[name]]
+            for name in gone:
+                await self._forget_entirely(name)
+            self.members = after
+            self._offer()
+            await self._start(
+                [name for name in after if after[name] is not before.get(name)], before, start=start, force=force
+            )
+            closing += [part for name in gone for part in before[name].replaceable()]
+            for part in closing:
+                await part.close()
         return {
             "added": sorted(after.keys() - before.keys()),
             "changed": sorted(name for name in after.keys() & before.keys() if after[name] is not before[name]),
             "removed": sorted(before.keys() - after.keys()),
         }
+
+    async def take_up(self, found: Mapping[str, Found], *, start: bool = True, force: bool = False) -> dict[str, str]:
+        """Take up credentials that were found in a Vault. One that cannot be keeps no other from it.
+
+        Args:
+            found: What they are made from, by name.
+            start: See `apply`.
+            force: See `apply`.
+
+        Returns:
+            Why one was not taken up, by name.
+        """
+        refused: dict[str, str] = {}
+        async with self._changing:
+            written = {
+                s.name for one in self.members.values() if isinstance(one.origin, Written) for s in one.bare_sinks
+            }
+            for name, origin in found.items():
+                await _breathe(len(self.members))
+                why = await self._take(name, origin, written)
+                if why:
+                    refused[name] = why
+            self._offer()
+            await self._start([name for name in found if name not in refused], {}, start=start, force=force)
+        return refused
+
+    async def drop(self, names: Collection[str]) -> None:
+        """Let go of credentials that are not to be kept fresh any more. What their sinks hold stays there."""
+        async with self._changing:
+            gone = {name: self.members[name] for name in names if name in self.members}
+            for name in gone:
+                await self._forget_entirely(name)
+            self.members = {name: one for name, one in self.members.items() if name not in gone}
+            self._offer()
+            for one in gone.values():
+                await one.close()
 
     async def close(self, grace: float = 0.0) -> None:
         """Close every connection, and give the Vault tokens back.
@@ -171,11 +208,45 @@ class Fleet:
         await shared.vaults.close()
         await shared.clusters.close()
 
-    def _start(self, before: Mapping[str, Member], *, start: bool, force: bool) -> None:
+    async def _take(self, name: str, origin: Found, written: Collection[str]) -> str:
+        """Take up one that was found; or say why not."""
+        if name in self.members:
+            return f"there is a credential {name} already"
+        try:
+            one = self._ground.member(name, origin, None)
+            problems = await self._ground.try_out(f"discover.{origin.place}", name, origin.credential())
+        except UnusableKeyError as error:
+            return str(error)
+        if problems:
+            return f"{problems[0].key}: {problems[0].found}"
+        clash = next((sink.name for sink in one.bare_sinks if sink.name in written), None)
+        if clash is not None:
+            return f"a credential that is written out in the configuration delivers to {clash}"
+        self.members[name] = one
+        return ""
+
+    async def _put_up(self, origins: Mapping[str, Origin], before: Mapping[str, Member]) -> dict[str, Member]:
+        """The members for these, those that run where nothing of them has changed."""
+        after: dict[str, Member] = {}
+        for name, origin in origins.items():
+            await _breathe(len(after))
+            with suppress(UnusableKeyError):  # told of when keys are looked for the next time
+                after[name] = self._ground.member(name, origin, before.get(name))
+        return after
+
+    async def _forget_entirely(self, name: str) -> None:
+        await self.dispatcher.remove(name)
+        self._forget(name)
+
+    def _offer(self) -> None:
+        sinks = (sink for one in self.members.values() for sink in one.bare_sinks)
+        self._shared.local.offer(sink for sink in sinks if isinstance(sink, SocketSink))
+
+    async def _start(self, names: Collection[str], before: Mapping[str, Member], *, start: bool, force: bool) -> None:
         """Let those begin that are new, with what the ones before them had in hand."""
-        for name, one in self.members.items():
-            if before.get(name) is one:
-                continue
+        for count, name in enumerate(names):
+            await _breathe(count)
+            one = self.members[name]
             if name in before:
                 one.rotation.inherit(before[name].rotation)
             if force:
@@ -183,9 +254,10 @@ class Fleet:
             if start:
                 self.dispatcher.add(one.rotation, one.server.gate)
 
-    async def _listen(self, loaded: Loaded, wanted: Mapping[str, Credential]) -> None:
+    async def _listen(self, loaded: Loaded) -> None:
         """Serve the local socket where the configuration has it, if it has sinks for it and this is the daemon."""
-        asked_for = any(section.type == "socket" for credential in wanted.values() for section in credential.sinks)
+        sections = (section for _, credential in described(loaded.settings) for section in credential.sinks)
+        asked_for = any(section.type == "socket" for section in sections)
         state = translate.state_dir(loaded.settings, self._environ)
         where = local.place(loaded.settings.local, self._environ, state) if asked_for and self._serves else None
         try:
@@ -196,33 +268,32 @@ class Fleet:
             return
         raise ConfigError(str(loaded.file), [problem])
 
-    async def _try_out(self, loaded: Loaded, wanted: Mapping[str, Credential], state: StateDirectory) -> None:
+    async def _try_out(self, loaded: Loaded, written: Mapping[str, Credential], state: StateDirectory) -> None:
         """Refuse what can never work as it is configured, before anything is touched.
 
         Raises:
             ConfigError: With every such problem.
         """
-        shared_files = loaded.settings.security.allow_shared_secret_files
-        problems = []
-        for name, credential in wanted.items():
-            for index, section in enumerate(credential.sinks):
-                key = f"credentials.{name}.sinks[{index}]"
-                if isinstance(section, FileSinkSection):
-                    file = FileSink(translate.file_sink(section), name, state)
-                    problems += await _hopeless(key, file.check(), "a file that can be written safely")
-                for number, hook in enumerate(section.hooks(self._shared.clock, shared=shared_files)):
-                    here = f"{key}.after_write[{number}]"
-                    problems += await _hopeless(here, hook.check(), "something that can be done after a write")
-        if problems:
+        ground = Ground(self._shared, state, loaded.settings.security)
+        tried = [await ground.try_out(f"credentials.{name}", name, credential) for name, credential in written.items()]
+        if problems := [problem for found in tried for problem in found]:
             raise ConfigError(str(loaded.file), problems)
 
 
-async def _hopeless(key: str, check: Awaitable[object], wanted: str) -> list[Problem]:
-    """The problem with what can never work as configured; none when nothing is known to speak against it."""
-    try:
-        await check
-    except ValueError as error:
-        return [Problem(key, None, str(error), wanted)]
-    except RotationError as error:
-        return [Problem(key, None, error.detail, wanted, error.code.cure)] if error.code in NEVER_MENDED else []
-    return []
+def _staying(settings: Settings, before: Mapping[str, Member], written: Collection[str]) -> dict[str, Found]:
+    """What was found before and whose template is still there, with that as it is now."""
+    known = {name: one.origin for name, one in before.items() if isinstance(one.origin, Found) and name not in written}
+    # Compared once, and the one before kept where it says the same: there may be a hundred thousand of a template.
+    sections = {
+        place: before if before == settings.discover[place] else settings.discover[place]
+        for place, before in {origin.place: origin.section for origin in known.values()}.items()
+        if place in settings.discover
+    }
+    now = {name: replace(one, section=sections[one.place]) for name, one in known.items() if one.place in sections}
+    return {name: one for name, one in now.items() if one.is_called(name)}
+
+
+async def _breathe(done: int) -> None:
+    """Let others go on, every so often: what is done for each of very many must not hold up tokens that are due."""
+    if done % SLICE == SLICE - 1:
+        await asyncio.sleep(0)

@@ -7,7 +7,7 @@ checks before publishing: each is a decorator of the one before (docs/adr/0020-s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rotator import kinds
 from rotator.core.rotation import Rotation
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from rotator.oauth.checks.commons import Commons
     from rotator.oauth.endpoint import EndpointSettings
     from rotator.plugged.parts import Part
-    from rotator.settings.model import Credential, Security
+    from rotator.settings.credential import Credential
+    from rotator.settings.model import Security
     from rotator.vault.consent_store import VaultConsentStore
 
 
@@ -47,7 +48,7 @@ class Member:
     """A credential that is kept fresh: what it was made from, and its parts.
 
     Attributes:
-        made_from: What it depends on; a member that was made from the same goes on.
+        made_from: What it depends on, its origin first; a member that was made from the same goes on.
         rotation: Keeps it fresh.
         source: Where its client credentials are.
         sinks: Where its consumers find the token, with what is done after a write.
@@ -73,6 +74,11 @@ class Member:
     store: VaultConsentStore | None = None
     plugged: tuple[Part, ...] = ()
     revoker: Revoker | None = None
+
+    @property
+    def origin(self) -> object:
+        """What it was made from: an `Origin`."""
+        return self.made_from[0]
 
     @property
     def bare_sinks(self) -> tuple[Sink, ...]:
@@ -123,29 +129,59 @@ class Shared:
     local: LocalServer
 
 
+class Origin(Protocol):
+    """What a credential is made from; equal ones make equal credentials."""
+
+    @property
+    def sample(self) -> Credential:
+        """A section that names the same provider and the same Vaults."""
+
+    def credential(self) -> Credential:
+        """Its section.
+
+        Raises:
+            UnusableKeyError: None can be made; see `rotator.settings.discover`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A section that is written out in the configuration."""
+
+    sample: Credential
+
+    def credential(self) -> Credential:
+        """See `Origin`."""
+        return self.sample
+
+
 def member(
     name: str,
-    credential: Credential,
+    origin: Origin,
     shared: Shared,
     state: StateDirectory,
     security: Security,
     running: Member | None,
 ) -> Member:
-    """The member for a section of the configuration: the one that runs if nothing of it has changed.
+    """The member for a credential: the one that runs if nothing that it depends on has changed.
 
     Args:
         name: The credential's.
-        credential: Its section.
+        origin: What it is made from.
         shared: What it has in common with others.
         state: Where what files cannot carry is kept.
         security: What is allowed although it is less safe.
         running: The one of this name that runs now.
+
+    Raises:
+        UnusableKeyError: See `Origin`.
     """
-    server, sessions = shared.servers.named[credential.provider], shared.vaults.sessions
-    named = (sessions[vault] for vault in asked.vaults(server.section, credential))
-    made_from = (credential, server, *named, state.path, security)
+    server, sessions = shared.servers.named[origin.sample.provider], shared.vaults.sessions
+    named = (sessions[vault] for vault in asked.vaults(server.section, origin.sample))
+    made_from = (origin, server, *named, state.path, security)
     if running is not None and running.made_from == made_from:
         return running
+    credential = origin.credential()
     site = kinds.Site(
         name,
         credential,

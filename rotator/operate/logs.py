@@ -40,6 +40,8 @@ LEVELS = {
     "clock.stepped": logging.WARNING,
     "config.rejected": logging.ERROR,
     "config.warning": logging.WARNING,
+    "discover.failed": logging.WARNING,
+    "discover.refused": logging.WARNING,
     "hook.failed": logging.WARNING,
     "http.unavailable": logging.WARNING,
     "log.dropped": logging.WARNING,

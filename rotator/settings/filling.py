@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rotator.settings.crosscheck import Finding
 from rotator.settings.presets import PRESET, PRESETS, VARIABLES
+from rotator.settings.problems import Finding
 from rotator.settings.secrecy import kind, shown
 from rotator.settings.types import any_of, listed, mapping_of, nearest
 

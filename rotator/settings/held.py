@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from rotator.core.document import CLIENT_ID
 from rotator.settings import asked
-from rotator.settings.crosscheck import Finding
+from rotator.settings.model import described
+from rotator.settings.problems import Finding
 from rotator.settings.sources import EnvironmentSource, PublicSource, SystemdSource
 from rotator.settings.types import any_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rotator.settings.model import Credential, Settings
+    from rotator.settings.credential import Credential
+    from rotator.settings.locate import Path
+    from rotator.settings.model import Settings
 
 
 def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -23,15 +26,15 @@ def contradictions(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
         settings: The configuration.
         environ: The environment.
     """
-    for name, credential in settings.credentials.items():
-        yield from _too_little(settings, name, credential)
+    for place, credential in described(settings):
+        yield from _too_little(settings, place, credential)
         source = credential.source
         if isinstance(source, EnvironmentSource):
-            yield from _seen_by_others(settings, name)
-            yield from _unset(source, name, environ)
+            yield from _seen_by_others(settings, place)
+            yield from _unset(source, place, environ)
 
 
-def _too_little(settings: Settings, name: str, credential: Credential) -> Iterator[Finding]:
+def _too_little(settings: Settings, place: Path, credential: Credential) -> Iterator[Finding]:
     """The source holds nothing that the client's proof, or the grant, needs."""
     source, provider = credential.source, settings.providers.get(credential.provider)
     held = source.holds()
@@ -44,7 +47,7 @@ def _too_little(settings: Settings, name: str, credential: Credential) -> Iterat
     method = asked.method(provider, credential)
     why = f'client_auth = "{method}"' if wanted.proof in lacking else f'client_auth = "{method}" or the grant'
     yield Finding(
-        ("credentials", name, "source"),
+        (*place, "source"),
         f'type = "{source.type}" with {" and ".join(sorted(held))} alone',
         f"also {' and '.join(lacking)}, which {why if lacking != [CLIENT_ID] else 'every client'} needs",
         _more(source, lacking[0]),
@@ -61,23 +64,23 @@ def _more(source: object, field: str) -> str:
     return f'add it to source.{key}, such as {field} = "{example}"{also}'
 
 
-def _seen_by_others(settings: Settings, name: str) -> Iterator[Finding]:
+def _seen_by_others(settings: Settings, place: Path) -> Iterator[Finding]:
     if not settings.security.allow_environment_secrets:
         others = any_of(('"file"', '"systemd"', '"vault"'))
         yield Finding(
-            ("credentials", name, "source", "type"),
+            (*place, "source", "type"),
             '"environment"',
             f"{others}: what is in the environment is seen by every child, in crash reports and by who starts rotator",
             "use one of these, or set allow_environment_secrets = true in [security]",
         )
 
 
-def _unset(source: EnvironmentSource, name: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _unset(source: EnvironmentSource, place: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Nobody can set them any more for a process that runs, so it is told now. A name may be a secret put there."""
     for field, variable in source.variables.items():
         if not environ.get(variable):
             yield Finding(
-                ("credentials", name, "source", "variables", field),
+                (*place, "source", "variables", field),
                 "no such variable",
                 "an environment variable that is set, and not empty",
                 "set it where rotator is started, and start it anew",

@@ -11,9 +11,8 @@ from pydantic import ValidationError
 
 from rotator.plugged import finding
 from rotator.settings import crosscheck, environment, filling, held, packages, parts, quotas, secrecy, secret_files
-from rotator.settings.crosscheck import Finding
 from rotator.settings.model import Settings
-from rotator.settings.problems import ConfigError
+from rotator.settings.problems import ConfigError, Finding
 from rotator.settings.report import Report
 from rotator.settings.types import mapping_of
 from rotator.vault.logins.kubernetes import SERVICE_ACCOUNT_TOKEN

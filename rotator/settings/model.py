@@ -7,56 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from rotator.oauth.grants import GRANTS
-from rotator.plugged import finding
+from rotator.settings.credential import Credential, Defaults
+from rotator.settings.discover import Discover
 from rotator.settings.http import Http
 from rotator.settings.local import Local
-from rotator.settings.login import Login
 from rotator.settings.places import AbsolutePath
-from rotator.settings.plugging import Kind
 from rotator.settings.presets import PRESET, PRESETS, VARIABLES
-from rotator.settings.providers import Asked, Provider
-from rotator.settings.sinks import Sinks
-from rotator.settings.sources import Source
-from rotator.settings.types import DAY, Choice, Name, Seconds, Section, Share, mapping_of
+from rotator.settings.providers import Provider
+from rotator.settings.types import Choice, Name, Seconds, Section, mapping_of
 from rotator.settings.vault import Vault
-from rotator.settings.verify import Verify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from rotator.settings.locate import Path
 
 
-class Defaults(Asked):
-    """Any key of a credential."""
-
-    provider: Name | None = Field(None, description="Name of its table in providers.")
-    grant: Annotated[str, Kind(tuple(GRANTS), group=finding.GRANT_KINDS)] = Field(
-        "client_credentials", description="Grant (RFC 6749 section 1.3)."
-    )
-    source: Source | None = Field(None, description="Where the client credentials are.")
-    login: Login | None = Field(None, description="For grants that a person has to start: `rotator login NAME`.")
-    sinks: Sinks | None = Field(None, description="Where consumers find the token.")
-    renew_at: Annotated[float, Share()] = Field(
-        0.5, description="Share of the lifetime after which a new one is minted; below 0.5 it counts as 0.5."
-    )
-    recheck_interval: Annotated[float, Seconds(1, DAY)] = Field(
-        "60s",
-        validate_default=True,
-        description="Between two looks at source and sinks when nothing else happens, at most.",
-    )
-    verify: Verify | None = Field(None, description="What a token has to stand before it is published.")
-    revoke_after: Annotated[float, Seconds(1, DAY)] | None = Field(
-        None, description="Once every sink holds a new token, the one before is revoked so much later (RFC 7009)."
-    )
-    required: bool = Field(True, description="Whether rotator is not ready while consumers hold it expired.")
-
-
-class Credential(Defaults):
-    """A credential to keep fresh."""
-
-    provider: Name = Field(description="Name of its table in providers.")
-    source: Source = Field(description="Where the client credentials are.")
-    sinks: Sinks = Field(description="Where consumers find the token.")
+CREDENTIALS = ("credentials", "discover")
+"""Tables of tables that describe credentials."""
 
 
 class Log(Section):
@@ -97,6 +65,9 @@ class Settings(BaseSettings):
     providers: dict[Name, Provider] = Field(default_factory=dict, description="Authorization servers, by name.")
     defaults: Defaults = Field(default_factory=Defaults, description="Any key of a credential, for all of them.")
     credentials: dict[Name, Credential] = Field(default_factory=dict, description="What to keep fresh, by name.")
+    discover: dict[Name, Discover] = Field(
+        default_factory=dict, description="Credentials that are found below a path of Vault, by name."
+    )
     log: Log = Field(default_factory=Log, description="Logs.")
     http: Http = Field(default_factory=Http, description="Health, metrics, status, and what may be steered.")
     local: Local = Field(default_factory=Local, description="The socket for sinks of type socket.")
@@ -125,17 +96,30 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+def described(settings: Settings) -> Iterator[tuple[Path, Credential]]:
+    """Every section that describes credentials, with its place; of a template, the credential of a sample key."""
+    yield from ((("credentials", name), credential) for name, credential in settings.credentials.items())
+    yield from ((("discover", name), template.sample) for name, template in settings.discover.items())
+
+
 def with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with [defaults] laid below each credential."""
-    defaults = mapping_of(table.get("defaults"))
-    credentials = {
-        name: {**defaults, **credential} if isinstance(credential, dict) else credential
-        for name, credential in mapping_of(table.get("credentials")).items()
-    }
-    return {**table, "credentials": credentials} if credentials else dict(table)
+    """The table with [defaults] laid below each credential, and below each template of credentials."""
+    defaults, laid = mapping_of(table.get("defaults")), dict(table)
+    for kind in CREDENTIALS:
+        sections = mapping_of(table.get(kind)).items()
+        laid |= (
+            {kind: {name: {**defaults, **one} if isinstance(one, dict) else one for name, one in sections}}
+            if sections
+            else {}
+        )
+    return laid
 
 
-_FILLED = {"Credential": ("provider", "source", "sinks"), "Vault": ("address",)}
+_FILLED = {
+    "Credential": ("provider", "source", "sinks"),
+    "Discover": ("provider", "source", "sinks"),
+    "Vault": ("address",),
+}
 """Required keys that the file may leave out all the same: [defaults] or the environment fills them."""
 
 

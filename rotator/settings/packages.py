@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rotator.core.errors import Code, RotationError
 from rotator.plugged import finding
 from rotator.plugged.judging import UnusableError
-from rotator.settings.crosscheck import Finding
-from rotator.settings.problems import dotted
+from rotator.settings.model import described
+from rotator.settings.problems import Finding, dotted
 from rotator.settings.secrecy import shown
 from rotator.settings.secret_files import UnsafeFileError, read_key
 from rotator.settings.secret_files import read_secret as read_line
@@ -30,26 +30,27 @@ def used(settings: Settings) -> list[Found]:
 
 
 def _names(settings: Settings) -> Iterator[tuple[Group, str]]:
-    for credential in settings.credentials.values():
+    credentials = [credential for _, credential in described(settings)]
+    for credential in credentials:
         yield finding.SOURCES, credential.source.type
         yield from ((finding.SINKS, sink.type) for sink in credential.sinks)
-    for asked in (*settings.providers.values(), *settings.credentials.values()):
+    for asked in (*settings.providers.values(), *credentials):
         yield finding.CLIENT_AUTHS, asked.client_auth or ""
         if asked.exchange is not None and asked.exchange.subject is not None:
             yield finding.SOURCES, asked.exchange.subject.type
-    yield from ((finding.GRANT_KINDS, credential.grant) for credential in settings.credentials.values())
+    yield from ((finding.GRANT_KINDS, credential.grant) for credential in credentials)
 
 
 def contradictions(settings: Settings) -> Iterator[Finding]:
     """Sinks of packages that do not say where they are, or that two tables describe."""
     taken: dict[str, locate.Path] = {}
-    for name, credential in settings.credentials.items():
+    for section, credential in described(settings):
         for index, sink in enumerate(credential.sinks):
             if not isinstance(sink, PluginSink):
                 continue
-            path = ("credentials", name, "sinks", index)
+            path = (*section, "sinks", index)
             try:
-                place = f"{sink.type}:{sink.plugged.place(name)}"
+                place = f"{sink.type}:{sink.plugged.place(str(section[-1]))}"
             except UnusableError as error:
                 yield Finding(path, error.found, error.wanted, error.cure)
                 continue

@@ -56,6 +56,16 @@ class Problem:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something between several keys: where it is best mended, what is there, what was wanted, what to do."""
+
+    path: Path
+    found: str
+    wanted: str
+    cure: str
+
+
 class ConfigError(Exception):
     """The configuration cannot be used."""
 

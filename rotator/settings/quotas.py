@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from rotator.core.model import EARLIEST_RENEWAL
 from rotator.core.policy import shortest_interval
 from rotator.engine.quota import NEARLY
-from rotator.settings.crosscheck import ROUNDING, USUAL_LIFETIME, Finding
+from rotator.settings.crosscheck import ROUNDING, USUAL_LIFETIME
+from rotator.settings.problems import Finding
 from rotator.settings.types import DAY, spell
 
 if TYPE_CHECKING:

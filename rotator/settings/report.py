@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rotator.settings import locate, secrecy
-from rotator.settings.model import schema, with_defaults
+from rotator.settings.model import CREDENTIALS, schema, with_defaults
 from rotator.settings.plugging import OURS, THEIRS
 from rotator.settings.problems import Problem, dotted
 from rotator.settings.sinks import KINDS as SINK_KINDS
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-    from rotator.settings.crosscheck import Finding
     from rotator.settings.document import Document
     from rotator.settings.environment import Origins
+    from rotator.settings.problems import Finding
 
 _TAGS = frozenset({*METHODS, *SINK_KINDS, *SOURCE_KINDS, OURS, THEIRS})
 """What pydantic puts into a location for the member of a union."""
-
-_LATER = {"discover": "[discover.NAME] is not in this version; write a table [credentials.NAME] for each"}
 
 _UNKNOWN = dict.fromkeys(
     ("verify", "insecure", "skip_verify", "tls_skip_verify", "ssl_verify", "verify_tls", "verify_ssl"),
@@ -128,8 +126,6 @@ class Report:
         last = str(path[-1])
         keys = sorted(_keys(path[:-1], self._table))
         wanted = f"one of {', '.join(keys)}"
-        if len(path) == 1 and last in _LATER:
-            return wanted, _LATER[last]
         if last in _UNKNOWN:
             return wanted, _UNKNOWN[last]
         near = difflib.get_close_matches(last, keys, n=1, cutoff=0.6)
@@ -156,7 +152,7 @@ class Report:
     def _home(self, path: locate.Path) -> locate.Path:
         """Where a key of a credential is written: in [defaults], if it is not the credential's own."""
         depth = 2
-        if path[:1] != ("credentials",) or len(path) <= depth:
+        if path[:1] not in {(kind,) for kind in CREDENTIALS} or len(path) <= depth:
             return path
         inherited = ("defaults", *path[depth:])
         own = path[depth] in mapping_of(_at(self._table, path[:depth]))

@@ -22,8 +22,8 @@ from rotator.settings.types import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rotator.settings.credential import Credential
     from rotator.settings.locate import Path
-    from rotator.settings.model import Credential
     from rotator.settings.providers import Provider
 
 METHODS = ("GET", "HEAD", "POST")
@@ -65,16 +65,16 @@ Found = tuple["Path", str, str, str]
 """Where, what is there, what was wanted, what to do."""
 
 
-def endpoints_missing(name: str, credential: Credential, provider: Provider | None) -> Iterator[Found]:
+def endpoints_missing(place: Path, credential: Credential, provider: Provider | None) -> Iterator[Found]:
     """What is asked of a provider of which it is not known where to ask."""
     if provider is None or provider.issuer is not None:
         return
-    verify, here = credential.verify or Verify(), ("credentials", name)
+    verify = credential.verify or Verify()
     signed = verify.claims is not None and verify.claims.signed
     needs = (
-        (verify.introspection, (*here, "verify", "introspection"), "true", "introspection_url", ""),
-        (signed, (*here, "verify", "claims"), "claims that must be signed", "jwks_url", ", or signed = false here"),
-        (credential.revoke_after is not None, (*here, "revoke_after"), "a time", "revocation_url", ""),
+        (verify.introspection, (*place, "verify", "introspection"), "true", "introspection_url", ""),
+        (signed, (*place, "verify", "claims"), "claims that must be signed", "jwks_url", ", or signed = false here"),
+        (credential.revoke_after is not None, (*place, "revoke_after"), "a time", "revocation_url", ""),
     )
     for needed, path, found, key, otherwise in needs:
         if needed and getattr(provider, key) is None:
@@ -82,7 +82,7 @@ def endpoints_missing(name: str, credential: Credential, provider: Provider | No
             yield path, found, wanted, f"set one of them there{otherwise}"
 
 
-def revoked_early(name: str, credential: Credential) -> Iterator[Found]:
+def revoked_early(place: Path, credential: Credential) -> Iterator[Found]:
     """Consumers that may hold a token when it is revoked."""
     after = credential.revoke_after
     intervals = [sink.consumer_interval for sink in credential.sinks if sink.consumer_interval is not None]
@@ -90,14 +90,14 @@ def revoked_early(name: str, credential: Credential) -> Iterator[Found]:
     if after is not None and after < longest:
         late = f"it may hold a revoked token for up to {spell(longest - after)}"
         yield (
-            ("credentials", name, "revoke_after"),
+            (*place, "revoke_after"),
             f"{spell(after)}, but a consumer re-reads its sink every {spell(longest)}: {late}",
             f"{spell(longest)} or more",
             f'revoke_after = "{spell(longest)}", or let consumers re-read more often',
         )
     if after is not None and credential.login is not None:
         yield (
-            ("credentials", name, "revoke_after"),
+            (*place, "revoke_after"),
             f"{spell(after)}, for a token that a person started: a server may revoke the refresh token along with it",
             "a provider that does not (RFC 7009 section 2.1)",
             "ask the provider, or leave it out: such tokens end by themselves",

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 3.0
 """Seconds for one connection to be made."""
 
+LIST = "list"
+"""The parameter that makes a GET a list."""
+
+LONGEST_LIST = 32 << 20
+"""Bytes of a LIST that comes at once, from a server without pages: a million keys of 30 characters."""
+
 CONNECTIONS = 40
 """Open at most: the session's requests in flight, and a few for its own logins and probes."""
 
@@ -99,7 +105,8 @@ class Transport:
         async with self._open().request(
             method, url, headers={**headers, "Accept-Encoding": "identity"}, allow_redirects=False, ssl=trust, **body
         ) as response:
-            return Answer(response.status, response.headers, await read_body(response))
+            most = LONGEST_LIST if LIST in body.get("params", ()) else MAX_BODY
+            return Answer(response.status, response.headers, await read_body(response, most))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -169,7 +176,7 @@ def _translate(request: str, error: Exception, timeout: float) -> RotationError:
     """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
     match error:
         case TooLargeError():
-            return malformed(f"{request} was answered with more than {MAX_BODY} bytes")
+            return malformed(f"{request} was answered with more bytes than any answer that is of use")
         case UndecodableError():
             return malformed(f"{request} was answered in an encoding that cannot be undone")
         case UnusableCAFileError():

@@ -23,6 +23,8 @@ PLACES = {
     "Assertion": "assertion of a provider or a credential",
     "Exchange": "exchange of a provider or a credential",
     "Credential": "[credentials.NAME]",
+    "Discover": "[discover.NAME]",
+    "DiscoverSource": "source of [discover.NAME]",
     "Login": "login of a credential",
     "Verify": "verify of a credential",
     "Claims": "verify.claims",

@@ -99,9 +99,6 @@ SINGLE: dict[str, tuple[str, str, str, int | None, str]] = {
         'path = "secret/apps/billing"', 'path = "secret/apps/billing", vault = "emea"',
         "credentials.billing.source.vault", 17, "add a table [vaults.NAME]",
     ),
-    "discovery-of-a-later-version": (
-        "[defaults]", '[discover.apps]\nprovider = "thx"\n[defaults]', "discover", 12, "not in this version",
-    ),
     "no-such-login": ('method = "approle"', 'method = "magic"', "vault.auth.method", 5, "cert or userpass"),
     "no-such-kind-of-sink": (
         'type = "file"', 'type = "fax"', "credentials.billing.sinks[1].type", 24, "vault, file, kubernetes or socket",

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.settings.home import GOOD
 
 if TYPE_CHECKING:
-    from rotator.settings.model import Credential
+    from rotator.settings.credential import Credential
     from tests.unit.settings.home import Home
 
 WHERE = """
