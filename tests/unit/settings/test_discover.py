@@ -93,8 +93,6 @@ def test_a_key_that_could_lead_elsewhere_makes_no_credential_and_is_not_repeated
 def test_what_is_made_of_a_key_has_to_pass_the_checks_of_any_credential(home: Home) -> None:
     place = 'namespace = "apps", api_server = "https://k.example.com", token_file = "/etc/rotator/token"'
     kubernetes = f'{{ type = "kubernetes", name = "{{key}}", {place} }}'
-        '{ type = "kubernetes", name = "{key}-token", namespace = "apps", api_server = "https://k.example.com" }'
-    )
     made = template(home, '{ type = "vault", path = "secret/tokens/found/{key}" }', kubernetes)
     assert made.credential("billing").sinks[0].type == "kubernetes"
     with pytest.raises(UnusableKeyError, match=r"^sinks.0.*name would not be "):
