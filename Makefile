@@ -1,8 +1,9 @@
 # `make demo` and `make test` need only Python 3.11 or newer and make; they fetch the rest themselves.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+WALKTHROUGHS := tests/docs tests/plugins
 
-.PHONY: help demo test systemd-test deploy-test faults reliability bench lint format lock docs sbom clean
+.PHONY: help demo test walkthroughs systemd-test deploy-test faults reliability bench lint format lock docs sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,9 +12,13 @@ demo: ## real OpenBao, an authorization server and rotator on loopback; Ctrl-C e
 	@.ci/setup run
 	@$(BIN)/rotator demo $(ARGS)
 
-test: ## every test, against the real servers (ARGS="-k name")
+test: ## every test but the walkthroughs, against the real servers, 8 minutes (ARGS="-k name": of all of them)
 	@.ci/setup dev
-	@$(BIN)/pytest -n 4 --dist loadgroup $(if $(ARGS),,--junitxml=build/tests.xml) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadgroup $(or $(ARGS),$(addprefix --ignore=,$(WALKTHROUGHS)) --junitxml=build/tests.xml)
+
+walkthroughs: ## what the pages tell people to do, and plugins as packages, step by step (ARGS="-k name")
+	@.ci/setup dev
+	@$(BIN)/pytest -n 4 --dist loadgroup $(WALKTHROUGHS) $(or $(ARGS),--junitxml=build/walkthroughs.xml)
 
 systemd-test: ## docs/howto/systemd.md on real systemds in containers; root, 5 minutes (ARGS="-k trixie")
 	@.ci/setup dev

@@ -1,7 +1,7 @@
 """Which tests hold which row of the catalogue of faults: collected, and written to docs/faults.md.
 
 `python -m tests.support.faults_page` writes the page and prints the rows without a test; it ends with 1 when there are
-any. What each test came to is taken from build/tests.xml, which `make test` leaves behind.
+any. What each test came to is taken from what `make test` and `make walkthroughs` leave behind in build.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tomllib
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGUE, PAGE, RESULTS = ROOT / "tests/faults.toml", ROOT / "docs/faults.md", ROOT / "build/tests.xml"
+CATALOGUE, PAGE = ROOT / "tests/faults.toml", ROOT / "docs/faults.md"
+RESULTS = (ROOT / "build/tests.xml", ROOT / "build/walkthroughs.xml")
 
 AREAS = {
     "P": "Provider (token endpoint)",
@@ -38,7 +40,7 @@ HEAD = """\
 
 What may go wrong, what rotator does then, and the tests that hold it to that. `make faults` makes this page out of
 [tests/faults.toml](../tests/faults.toml), the tests whose name or whose parameters carry a row's id, and the results of
-the last `make test`.
+the last `make test` and `make walkthroughs`.
 
 **KEEP**: the last good token stays in every sink, and nothing worse is written over it. **RETRY**: exponential with
 full jitter, base 1 s, cap min(30 s, remaining/10), floor 2 s, each attempt with a deadline of at most 10 s. **PARK**:
@@ -93,14 +95,16 @@ def _span(node: str, first: str, last: str) -> Iterable[str]:
     return (f"{first[0]}{number:02}" for number in range(int(first[1:]), int(last[1:]) + 1))
 
 
-def collected(root: Path = ROOT) -> list[str]:
-    """Every test, as pytest names it.
+def collected(places: Sequence[Path] = (ROOT / "tests",)) -> list[str]:
+    """Every test there, as pytest names it; none for no place.
 
     Raises:
         RuntimeError: pytest cannot collect them.
     """
-    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    told = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
+    if not places:
+        return []
+    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *map(str, places)]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     if told.returncode:
         raise RuntimeError(f"pytest cannot collect the tests:\n{told.stdout[-3000:]}{told.stderr[-3000:]}")
     return [line for line in told.stdout.splitlines() if "::" in line]
@@ -126,16 +130,16 @@ def unheard_of(catalogue: Sequence[Row], tests: Mapping[str, Sequence[str]]) -> 
     return {id_: nodes[0] for id_, nodes in tests.items() if id_ not in known}
 
 
-def results(file: Path = RESULTS) -> dict[str, str]:
+def results(files: Iterable[Path] = RESULTS) -> dict[str, str]:
     """What each test came to: `passed`, `failed` or `skipped`, by its file's dotted name and its own."""
-    if not file.exists():
-        return {}
-    cases = ET.parse(file).getroot().iter("testcase")  # noqa: S314  what pytest has just written
+    there = [file for file in files if file.exists()]
+    cases = chain.from_iterable(ET.parse(file).getroot().iter("testcase") for file in there)  # noqa: S314  pytest's own
     # The group that pytest-xdist keeps together stands behind an @.
-    return {f"{case.get('classname')}::{_ungrouped(case.get('name', ''))}": _result(case) for case in cases}
+    return {f"{case.get('classname')}::{ungrouped(case.get('name', ''))}": _result(case) for case in cases}
 
 
-def _ungrouped(name: str) -> str:
+def ungrouped(name: str) -> str:
+    """The name of a test without the group that pytest-xdist keeps together."""
     return re.sub(r"@[\w-]+$", "", name)
 
 

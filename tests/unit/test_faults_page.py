@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support.faults_page import (
     PAGE,
+    ROOT,
     Row,
     bare,
     collected,
@@ -16,12 +17,10 @@ from tests.support.faults_page import (
     page,
     results,
     rows,
+    ungrouped,
     unheard_of,
     without_results,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMED = {
     "tests/x.py::test_that_p01": {"P01"},
@@ -69,7 +68,7 @@ def test_the_page_has_every_row_its_tests_and_what_they_came_to(tmp_path: Path) 
     (tmp_path / "tests.xml").write_text(JUNIT)
     tests = held(f"tests/unit/test_x.py::test_p01[{case}]" for case in "abcd")
     catalogue = [Row("P01", "a | b", "KEEP"), Row("V02", "f", "RETRY", "it cannot be made here")]
-    lines = page(catalogue, tests, results(tmp_path / "tests.xml")).splitlines()
+    lines = page(catalogue, tests, results([tmp_path / "tests.xml", tmp_path / "never-made.xml"])).splitlines()
     told = "1 failed, 1 not run, 1 passed, 1 skipped"
     assert f"| P01 | a \\| b | KEEP | `unit/test_x.py::test_p01` (4) | {told} |" in lines
     assert "| V02 | f | RETRY | none: it cannot be made here | - |" in lines
@@ -91,8 +90,14 @@ def test_every_row_of_the_catalogue_is_written_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def tests() -> dict[str, list[str]]:
-    return held(collected())
+def tests(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """All of them; those that this run has not collected are collected anew."""
+    config = request.config
+    picked = config.option.keyword or config.option.markexpr or any(not Path(one).is_dir() for one in config.args)
+    here = [] if picked else [ungrouped(item.nodeid) for item in request.session.items]
+    known = {ROOT / Path(node).parts[0] / Path(node).parts[1] for node in here}
+    places = {place for place in (ROOT / "tests").iterdir() if any(place.rglob("test_*.py"))}
+    return held([*here, *collected(sorted(places - known))])
 
 
 @pytest.mark.xdist_group("collected")
