@@ -186,6 +186,7 @@ class Daemon:
         rotations = self.fleet.dispatcher.rotations()
         fresh = sum(rotation.served_until > now for rotation in rotations)
         self._log.event("daemon.ready", credentials=len(rotations), fresh=fresh)
+        await self.discovery.listed()
         self.overview.first_round = True
 
     async def _tell_vitals(self) -> None:

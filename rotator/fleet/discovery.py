@@ -126,13 +126,16 @@ class Discovery:
 
     async def tried(self) -> None:
         """Return once every table's keys have been asked for, whatever came of it."""
-        while any(search.tried_at == -math.inf for search in self.searches.values()):
+        await self._until(lambda search: search.tried_at > -math.inf)
+
+    async def listed(self) -> None:
+        """Return once every table's keys have been told: until then it is not known which credentials there are."""
+        await self._until(lambda search: search.listed)
+
+    async def _until(self, reached: Callable[[Search], bool]) -> None:
+        while not all(map(reached, self.searches.values())):
             self._looked.clear()
             await self._looked.wait()
-
-    def unlisted(self) -> list[str]:
-        """The tables whose keys were never told: which credentials there are is not known yet."""
-        return [place for place, search in self.searches.items() if not search.listed]
 
     def names(self) -> set[str]:
         """The credentials that were found, whether they were asked for or not."""

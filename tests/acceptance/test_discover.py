@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rotator.demo.stage import ROTATOR_POLICY
+from tests.support.http import ask
 from tests.support.process import Rotator, rotator
 
 if TYPE_CHECKING:
@@ -104,6 +105,18 @@ async def test_a_listing_that_fails_takes_nothing_from_anybody_v10(site: Site, c
         await site.bao.write_policy("rotator", ROTATOR_POLICY + LISTING)
         await running.says("discover.recovered")
         assert running.named("discover.changed", removed=2) == []
+
+
+async def test_it_is_not_ready_before_it_knows_which_credentials_there_are(site: Site, configuration: Path) -> None:
+    await site.bao.write_policy("rotator", ROTATOR_POLICY)
+    socket = site.home / "state" / "rotator.sock"
+    async with Rotator(configuration) as running:
+        assert (await running.says("daemon.ready"))["credentials"] == 0
+        code, body, _ = await ask(socket, "/-/ready")
+        assert (code, "not every credential has been looked at once" in body) == (503, True), body
+        await site.bao.write_policy("rotator", ROTATOR_POLICY + LISTING)
+        await running.says("token.delivered", count=4)
+        assert (await ask(socket, "/-/ready"))[0] == 200
 
 
 async def test_a_key_of_which_no_credential_can_be_made_is_named_and_harms_no_other(
