@@ -333,6 +333,14 @@ class MemorySchedule:
         """Whether a date for `name` has been planned and has not rung yet."""
         return name in self._dates
 
+    def unplanned(self) -> list[str]:
+        """Who has rung and has not been planned since."""
+        return [name for name in self._handles if name not in self._dates]
+
+    def overdue(self) -> list[str]:
+        """Nobody: the loop rings."""
+        return []
+
     def replan(self) -> None:
         """Lay every date anew: the machine slept, and timers do not count that."""
         for name, at in list(self._dates.items()):

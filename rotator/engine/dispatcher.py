@@ -1,24 +1,28 @@
-"""Who runs now: passes in the order of least remaining life, mints through the gate of their provider.
+"""Who runs now: passes in turn, mints through the gate of their provider.
 
 A credential is in at most one pass at a time. A pass that wants to mint ends, waits at its provider's gate without
 holding anything, and is run again with leave to mint; so a hung provider keeps nobody else waiting, and a sink can be
-served while a mint waits.
+served while a mint waits. Nothing here goes through all credentials at once: there may be a hundred thousand.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rotator.core.errors import whence
 from rotator.core.observation import NEVER
 from rotator.core.policy import Reason, Wait
+from rotator.engine.line import need_of
+from rotator.engine.pump import Pump
+from rotator.engine.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rotator.core.observation import Surroundings
     from rotator.core.ports import Clock, Journal
@@ -28,11 +32,8 @@ if TYPE_CHECKING:
 PASSES = 64
 """Passes without leave to mint that run at once; those with it are bounded by the gates."""
 
-FIRST_LOOKS_WAIT = 1.0
-"""Seconds for which a gate stays shut while credentials behind it have not been looked at (R03).
-
-Until then it is not known who needs a token most.
-"""
+SLICE = 200
+"""Credentials that are submitted before the loop has its turn, when all are."""
 
 BROKEN_PAUSE = 30.0
 """Seconds until a credential whose pass broke in an unforeseen way is tried again."""
@@ -47,8 +48,7 @@ class _Entry:
     """One credential in the dispatcher's book."""
 
     rotation: Rotation
-    gate: Gate
-    queued: bool = False
+    pump: Pump
     task: asyncio.Task[Wait] | None = None
     again: bool = False
     admitted: bool = False
@@ -57,29 +57,9 @@ class _Entry:
     passes: int = 0
     rounds: int = 0
 
-
-@dataclass(slots=True)
-class _Pump:
-    """What lets credentials through one gate.
-
-    Attributes:
-        wake: Set when the gate may have to open.
-        task: Does the work.
-        due: When it is to look at its gate next, on the elapsed clock; infinity while nothing asks for it.
-        unknown: Credentials behind the gate that have not been through a pass.
-        shut_until: Until then it waits for those.
-    """
-
-    wake: asyncio.Event
-    task: asyncio.Task[None]
-    due: float
-    unknown: int = 0
-    shut_until: float = NEVER
-
-    def stir(self, now: float) -> None:
-        """Have it look at its gate: there is more to let through, or more room."""
-        self.due = min(self.due, now)
-        self.wake.set()
+    @property
+    def gate(self) -> Gate:
+        return self.pump.gate
 
 
 class Dispatcher:
@@ -112,39 +92,46 @@ class Dispatcher:
         self._plan = plan
         self._journal = journal
         self._entries: dict[str, _Entry] = {}
-        self._queue: list[tuple[bool, float, int, str]] = []
-        self._order = 0
+        self._turns = Turns(self._only_looks)
+        self._in_pass: dict[str, _Entry] = {}
         self._running = 0
-        self._pumps: dict[Gate, _Pump] = {}
+        self._new = 0
+        self._pumps: dict[Gate, Pump] = {}
         self._draining = False
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
         self.broken: dict[str, float] = {}
-        self.moved_at = clock.now().elapsed
+        self.moved_at = clock.elapsed()
 
     def add(self, rotation: Rotation, gate: Gate) -> None:
         """Take up a credential and look at it at once."""
-        self._entries[rotation.spec.name] = _Entry(rotation, gate)
         if gate not in self._pumps:
-            task = asyncio.create_task(self._pump(gate), name=f"gate {gate.provider}")
-            task.add_done_callback(self._ended_for_good)
-            self._pumps[gate] = _Pump(asyncio.Event(), task, self._clock.now().elapsed)
+            self._pumps[gate] = Pump(gate, self._clock, self._admit, self._ended_for_good)
         pump = self._pumps[gate]
-        pump.unknown += 1
-        pump.shut_until = self._clock.now().elapsed + FIRST_LOOKS_WAIT
+        pump.add(self._clock.elapsed())
+        self._entries[rotation.spec.name] = _Entry(rotation, pump)
+        self._new += 1
         self.submit(rotation.spec.name)
 
     async def remove(self, name: str) -> None:
         """Drop a credential, once its pass, if one is under way, has ended."""
         entry = self._entries.pop(name)
+        self._new -= entry.rounds == 0
+        self._turns.leave(name)
         entry.gate.leave(name)
         if entry.task is not None:
             await asyncio.wait([entry.task])
-        pump = self._pumps[entry.gate]
-        pump.unknown -= entry.passes == 0
-        if all(other.gate is not entry.gate for other in self._entries.values()):
+        if entry.passes == 0:
+            entry.pump.looked()
+        entry.pump.behind -= 1
+        if not entry.pump.behind:
             del self._pumps[entry.gate]
-            self._dismiss(pump)
+            entry.pump.dismiss()
+        self._changed.set()
+
+    def names(self) -> list[str]:
+        """Every credential."""
+        return list(self._entries)
 
     def rotations(self) -> list[Rotation]:
         """Every credential's rotation."""
@@ -163,29 +150,28 @@ class Dispatcher:
         entry.planned = planned if entry.planned is None else entry.planned
         if entry.task is not None:
             entry.again = True
-        elif not entry.queued:
-            entry.queued = True
-            if not self._queue and not self._running:
-                self.moved_at = self._clock.now().elapsed
-            self._order += 1
-            heapq.heappush(self._queue, (self._only_looks(name, entry), entry.rotation.served_until, self._order, name))
+        else:
+            if not self.is_looking():
+                self.moved_at = self._clock.elapsed()
+            self._turns.join(name, need_of(entry.rotation.seen))
             self._start_passes()
 
-    def submit_all(self) -> None:
-        """Run a pass for everybody."""
-        for name in list(self._entries):
-            self.submit(name)
+    def submit_all(self, *, clock_was_set: bool = False) -> None:
+        """Run a pass for everybody.
+
+        Args:
+            clock_was_set: Whether the wall clock was stepped, so that the tokens held are to be dated anew before.
+        """
+        self._submit_in_slices(iter(self.names()), clock_was_set=clock_was_set)
 
     def store_recovered(self) -> None:
         """Vault answers again: what failed for want of it is tried now."""
-        self._store_recovered_at = self._clock.now().elapsed
+        self._store_recovered_at = self._clock.elapsed()
         self.submit_all()
 
     def provider_recovered(self, gate: Gate) -> None:
         """A provider answers again: its credentials need not sit out their backoff."""
-        for name, entry in self._entries.items():
-            if entry.gate is gate:
-                self.submit(name)
+        self._submit_in_slices(iter([name for name, entry in self._entries.items() if entry.gate is gate]))
 
     def around(self, name: str) -> Surroundings:
         """What a pass of `name` would know of its surroundings now."""
@@ -197,25 +183,27 @@ class Dispatcher:
 
     def is_busy(self, name: str) -> bool:
         """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""
-        entry = self._entries[name]
-        return entry.queued or entry.task is not None or entry.gate.has(name)
+        return name in self._in_pass or name in self._turns or self._entries[name].gate.has(name)
+
+    def resting(self, names: Iterable[str]) -> list[str]:
+        """Who of these is here and not busy."""
+        return [name for name in names if name in self._entries and not self.is_busy(name)]
 
     def slept(self, seconds: float) -> None:
         """The machine has slept for so long: nothing could move meanwhile, and nobody is late for it."""
         self.moved_at += seconds
-        for entry in self._entries.values():
+        for entry in self._in_pass.values():
             entry.began += seconds
-        for gate, pump in self._pumps.items():
-            pump.due += seconds
-            gate.slept(seconds)
+        for pump in self._pumps.values():
+            pump.slept(seconds)
 
     def is_looking(self) -> bool:
         """Whether a pass without leave to mint is under way, or waits for its turn."""
-        return self._running > 0 or any(entry.queued for entry in self._entries.values())
+        return self._running > 0 or len(self._turns) > 0
 
     def longest_pass(self) -> tuple[str, float]:
         """The credential whose pass is the oldest of those under way, and when; infinity when there is none."""
-        passes = ((entry.began, name) for name, entry in self._entries.items() if entry.task is not None)
+        passes = ((entry.began, name) for name, entry in self._in_pass.items())
         began, name = min(passes, default=(math.inf, ""))
         return name, began
 
@@ -229,11 +217,11 @@ class Dispatcher:
 
     async def first_round(self) -> None:
         """Return once every credential that is known now has been through a pass and waits for nothing but time."""
-        await self._until(lambda: all(e.rounds > 0 for e in self._entries.values()))
+        await self._until(lambda: self._new == 0)
 
     async def idle(self) -> None:
         """Return once no pass is queued, under way or at a gate."""
-        await self._until(lambda: not any(self.is_busy(name) for name in self._entries))
+        await self._until(lambda: not self._in_pass and not self._turns and not any(g.waiting for g in self._pumps))
 
     async def drain(self, grace: float) -> bool:
         """Start nothing more and let what is under way end.
@@ -242,10 +230,9 @@ class Dispatcher:
             Whether all ended within `grace` seconds; what did not has been cancelled.
         """
         self._draining = True
-        for pump in self._pumps.values():
-            self._dismiss(pump)
-        await asyncio.gather(*(pump.task for pump in self._pumps.values()), return_exceptions=True)
-        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        pumps = [pump.dismiss() for pump in self._pumps.values()]
+        await asyncio.gather(*pumps, return_exceptions=True)
+        tasks = [entry.task for entry in self._in_pass.values() if entry.task is not None]
         if not tasks:
             return True
         _, late = await asyncio.wait(tasks, timeout=grace)
@@ -255,25 +242,29 @@ class Dispatcher:
             await asyncio.wait(late, timeout=1.0)
         return not late
 
+    def _submit_in_slices(self, names: Iterator[str], *, clock_was_set: bool = False) -> None:
+        """A slice now, the next when the loop has had its turn: it may be called from anywhere, and holds up nobody."""
+        some = list(islice(names, SLICE))
+        for name in some:
+            if clock_was_set and name in self._entries:
+                self._entries[name].rotation.clock_was_set()
+            self.submit(name)
+        if len(some) == SLICE:
+            again = partial(self._submit_in_slices, names, clock_was_set=clock_was_set)
+            asyncio.get_running_loop().call_soon(again)
+
     def _start_passes(self) -> None:
-        while self._queue and self._running < PASSES and not self._draining:
-            *_, name = heapq.heappop(self._queue)
-            entry = self._entries.get(name)
-            if entry is not None and entry.queued:
-                entry.queued = False
-                self._start(name, entry, may_mint=False)
+        while self._turns and self._running < PASSES and not self._draining:
+            name = self._turns.take(self._clock.elapsed())
+            self._start(name, self._entries[name], may_mint=False)
 
-    def _only_looks(self, name: str, entry: _Entry) -> bool:
-        """Whether a pass would but look: it then gives way to those that mint or deliver, however long they are served.
-
-        Otherwise the many credentials of a provider that is away, none of them served, would hold up all others.
-        """
-        if len(self._queue) + self._running < PASSES:
-            return False  # nobody has to give way
-        return entry.gate.has(name) or not entry.rotation.is_due(self.around(name))
+    def _only_looks(self, name: str) -> bool:
+        """Whether a pass would but look."""
+        entry = self._entries[name]
+        return entry.passes > 0 and (entry.gate.has(name) or not entry.rotation.is_due(self.around(name)))
 
     def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
-        entry.began = self._clock.now().elapsed
+        entry.began = self._clock.elapsed()
         if not may_mint:
             self._running += 1
             self.moved_at = entry.began
@@ -282,6 +273,7 @@ class Dispatcher:
             entry.planned = None
         entry.task = asyncio.create_task(self._pass(name, entry, may_mint=may_mint), name=f"pass {name}")
         entry.task.add_done_callback(lambda task: self._ended(name, entry, task, may_mint=may_mint))
+        self._in_pass[name] = entry
 
     async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> Wait:
         around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
@@ -289,7 +281,7 @@ class Dispatcher:
             wait = await entry.rotation.run(around)
         except Exception as error:  # noqa: BLE001  one broken credential must not end the others
             self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
-            now = self._clock.now().elapsed
+            now = self._clock.elapsed()
             self.broken.setdefault(name, now)
             return Wait(now + BROKEN_PAUSE, Reason.BACKING_OFF)
         self.broken.pop(name, None)
@@ -298,9 +290,10 @@ class Dispatcher:
     def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
         """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
         entry.task = None
-        now = self._clock.now().elapsed
-        if entry.gate in self._pumps:
-            self._pumps[entry.gate].unknown -= entry.passes == 0
+        del self._in_pass[name]
+        now = self._clock.elapsed()
+        if entry.passes == 0:
+            entry.pump.looked()
         entry.passes += 1
         if may_mint:
             entry.gate.passed()
@@ -317,49 +310,25 @@ class Dispatcher:
         elif goes_on:
             self._follow(name, entry, task.result())
         self._start_passes()
-        if entry.gate in self._pumps:
-            self._pumps[entry.gate].stir(now)
+        entry.pump.stir(now)
         self._changed.set()
 
     def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
         # Also while it waits at its gate it is woken: its token may expire there, its sinks may need it.
         self._plan(name, wait.until)
         if wait.wants_mint:
-            entry.gate.join(name, entry.rotation.served_until)
+            entry.gate.join(name, need_of(entry.rotation.seen))
         else:
+            self._new -= entry.rounds == 0
             entry.rounds += 1
         if entry.again:
             entry.again = False
             self.submit(name)
 
-    async def _pump(self, gate: Gate) -> None:
-        """Let credentials through a gate as it opens."""
-        pump = self._pumps[gate]
-        while True:
-            at = gate.next_at()
-            now = self._clock.now().elapsed
-            if at is not None and pump.unknown > 0:
-                at = max(at, pump.shut_until)
-            if at is not None and at <= now:
-                self._admit(gate, now)
-                continue
-            pump.wake.clear()
-            pump.due = math.inf if at is None else at
-            try:
-                await asyncio.wait_for(pump.wake.wait(), None if at is None else at - now)
-            except TimeoutError:
-                continue
-
-    def _dismiss(self, pump: _Pump) -> None:
-        """End a pump's task on purpose: nobody is to be told of that."""
-        pump.task.remove_done_callback(self._ended_for_good)
-        pump.task.cancel()
-
-    def _admit(self, gate: Gate, now: float) -> None:
-        name = gate.admit(now)
+    def _admit(self, name: str) -> None:
         entry = self._entries[name]
         if entry.task is None:
-            entry.queued = False
+            self._turns.leave(name)
             self._start(name, entry, may_mint=True)
         else:
             # It is in a pass just now, at whose end it goes on with its leave: its turn is not lost to others.

@@ -1,14 +1,13 @@
 """How many token requests one provider gets, and who goes first.
 
-A gate does no I/O and reads no clock: the dispatcher tells it the time. It lets the credential with the least
-remaining life through first, within three limits: the configured rate, the requests in flight, and the provider's own
+A gate does no I/O and reads no clock: the dispatcher tells it the time. It lets those through that wait in its line,
+one by one, within three limits: the configured rate, the requests in flight, and the provider's own
 Retry-After. While requests fail in a row the provider is in an outage: the gate lowers the rate, down to one probe
 every 5 s and never to none, and the first answer opens it again.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import deque
 from contextlib import contextmanager
@@ -16,12 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rotator.core.observation import NEVER, Surroundings
+from rotator.engine.line import Line
 from rotator.engine.quota import Quota, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rotator.core.errors import RotationError
+    from rotator.engine.line import Need
 
 OUTAGE_AFTER = 30
 """Failures in a row that make an outage. At four independent errors in five, 1 run in 808 is as long: see SLOWED."""
@@ -60,9 +61,7 @@ class Gate:
         self.provider = provider
         self.recovered_at = NEVER
         self._limits = limits
-        self._waiting: list[tuple[float, int, str]] = []
-        self._names: set[str] = set()
-        self._order = 0
+        self._line = Line()
         self._sent: deque[float] = deque(maxlen=limits.count)
         self._in_flight = 0
         self._failed_in_a_row = 0
@@ -79,7 +78,7 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many credentials wait here."""
-        return len(self._names)
+        return len(self._line)
 
     @property
     def in_flight(self) -> int:
@@ -105,27 +104,21 @@ class Gate:
             may_mint=may_mint,
         )
 
-    def join(self, name: str, served_until: float) -> None:
+    def join(self, name: str, need: Need) -> None:
         """Queue up a credential that wants to mint; once is enough."""
-        if name not in self._names:
-            self._names.add(name)
-            self._order += 1
-            heapq.heappush(self._waiting, (served_until, self._order, name))
+        self._line.join(name, need)
 
     def leave(self, name: str) -> None:
         """Take a credential out of the queue; it need not be in it."""
-        if name in self._names:
-            self._names.discard(name)
-            self._waiting = [entry for entry in self._waiting if entry[2] != name]
-            heapq.heapify(self._waiting)
+        self._line.leave(name)
 
     def has(self, name: str) -> bool:
         """Whether a credential waits here."""
-        return name in self._names
+        return name in self._line
 
     def next_at(self) -> float | None:
         """When the first in the queue may pass; None when nobody waits or nothing more may be in flight."""
-        if not self._waiting or self._in_flight >= self._limits.max_in_flight:
+        if not self._line or self._in_flight >= self._limits.max_in_flight:
             return None
         last = self._sent[-1] if self._sent else NEVER
         full = len(self._sent) == self._limits.count
@@ -134,8 +127,7 @@ class Gate:
 
     def admit(self, now: float) -> str:
         """Let the first in the queue pass; only when `next_at` has come. `passed` must follow."""
-        _, _, name = heapq.heappop(self._waiting)
-        self._names.discard(name)
+        name, _ = self._line.take(now)
         self._sent.append(now)
         self._in_flight += 1
         return name

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from rotator.core.model import Moment
     from rotator.core.ports import Clock, Journal
@@ -21,12 +22,21 @@ STEP = 2.0
 HELD_UP = 2.0
 """Seconds by which a tick may be late; beyond that APScheduler was held up with it, and gets until the next tick."""
 
+SWEPT = 1000
+"""Credentials that are gone through in one tick: of a hundred thousand, each is within two minutes."""
+
 
 class Book(Protocol):
     """Of a schedule, what the sentinel looks after."""
 
     def is_planned(self, name: str) -> bool:
-        """Whether a wake-up of this credential is to come; one that is overdue is not."""
+        """Whether a wake-up of this credential is to come."""
+
+    def unplanned(self) -> Collection[str]:
+        """The credentials that have been woken up and not been planned anew since."""
+
+    def overdue(self) -> list[str]:
+        """The credentials whose wake-up should have come some seconds ago."""
 
     def replan(self) -> None:
         """Lay every wake-up anew, on clocks that have changed and on an alarm clock that may have stopped."""
@@ -66,6 +76,7 @@ class Sentinel:
         self._schedule = schedule
         self._dispatcher = dispatcher
         self._journal = journal
+        self._unswept: list[str] = []
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -97,24 +108,32 @@ class Sentinel:
         if abs(step) > STEP:
             self.steps += 1
             self._journal.event("clock.stepped", step_s=round(step, 3))
-            for rotation in self._dispatcher.rotations():
-                rotation.clock_was_set()
         if slept > STEP:
             self._journal.event("clock.resumed", slept_s=round(slept, 3))
             self._dispatcher.slept(slept)
         if abs(step) > STEP or slept > STEP:
             self._schedule.replan()
-            self._dispatcher.submit_all()
+            self._dispatcher.submit_all(clock_was_set=abs(step) > STEP)
 
     def mend(self) -> None:
         """Submit every credential that is neither planned nor busy: a wake-up of it has been lost.
 
-        The schedule is laid anew as well: when APScheduler has stopped ringing, it is overdue wake-ups that tell.
+        Those that were woken up and are to be planned anew are asked each time, all others in turn. When wake-ups are
+        overdue, APScheduler has stopped ringing, and the schedule gets another one.
         """
-        names = [rotation.spec.name for rotation in self._dispatcher.rotations()]
-        lost = [name for name in names if not self._schedule.is_planned(name) and not self._dispatcher.is_busy(name)]
-        for name in lost:
+        overdue = self._schedule.overdue()
+        asked = [*islice(self._schedule.unplanned(), SWEPT), *self._sweep()]
+        suspects = [*overdue, *(name for name in asked if not self._schedule.is_planned(name))]
+        for name in self._dispatcher.resting(dict.fromkeys(suspects)):
             self._journal.event("schedule.mended", credential=name)
             self._dispatcher.submit(name)
-        if lost:
+        if overdue:
             self._schedule.replan()
+
+    def _sweep(self) -> list[str]:
+        """The next of all credentials."""
+        if not self._unswept:
+            self._unswept = self._dispatcher.names()
+        swept = self._unswept[-SWEPT:]
+        del self._unswept[-SWEPT:]
+        return swept

@@ -11,7 +11,7 @@ from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec, Moment, TokenRecord
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import BROKEN_PAUSE, PASSES, Dispatcher
+from rotator.engine.dispatcher import BROKEN_PAUSE, PASSES, SLICE, Dispatcher
 from rotator.engine.gate import Gate, Limits
 from rotator.engine.gated import GatedEndpoint
 from rotator.testing import (
@@ -405,6 +405,87 @@ def test_what_failed_for_want_of_the_store_is_tried_as_soon_as_the_store_is_back
     unserved, still_unserved = run_in_virtual_time(seal())
     assert len(unserved) == 10
     assert still_unserved == []
+
+
+def test_submitting_everybody_leaves_the_loop_its_turn_after_each_slice() -> None:
+    names = [f"app-{number}" for number in range(2 * SLICE + 1)]
+
+    async def submit() -> tuple[list[int], int]:
+        world = World()
+        provider = world.provider(limits=Limits(1000))
+        for name in names:
+            world.add(name, provider, kind=Numbered)
+        await world.dispatcher.idle()
+        Numbered.passes.clear()
+        world.dispatcher.submit_all()
+        busy = []
+        for _ in range(2):
+            busy.append(sum(world.dispatcher.is_busy(name) for name in names))
+            await asyncio.sleep(0)
+        await world.dispatcher.idle()
+        await asyncio.sleep(0.1)
+        await world.end()
+        return busy, len(Numbered.passes)
+
+    assert run_in_virtual_time(submit()) == ([SLICE, 2 * SLICE], len(names))
+
+
+def test_a_step_of_the_clock_dates_every_token_anew_however_many_there_are_c01() -> None:
+    names = [f"app-{number}" for number in range(2 * SLICE + 1)]
+
+    async def step() -> list[float]:
+        world = World()
+        provider = world.provider(limits=Limits(1000))
+        for name in names:
+            world.add(name, provider)
+        await world.dispatcher.first_round()
+        world.clock.step(HOUR)
+        world.dispatcher.submit_all(clock_was_set=True)
+        await asyncio.sleep(1)
+        now = world.clock.now().wall
+        records = [sink.record for sink in world.sinks.values()]
+        await world.end()
+        return [(record.expires_at - now).total_seconds() for record in records if record is not None]
+
+    left = run_in_virtual_time(step())
+    assert len(left) == len(names)
+    assert all(590 < seconds <= 600 for seconds in left)
+
+
+def test_a_gate_is_watched_until_its_last_credential_has_gone() -> None:
+    async def go() -> list[int]:
+        world = World()
+        provider = world.provider()
+        watched = []
+        for name in ("a", "b"):
+            world.add(name, provider)
+        for name in ("a", "b"):
+            await world.dispatcher.remove(name)
+            await asyncio.sleep(0)
+            watched.append(sum(task.get_name() == "gate thx" for task in asyncio.all_tasks()))
+        world.add("c", provider)
+        await world.dispatcher.first_round()
+        await world.end()
+        return watched
+
+    assert run_in_virtual_time(go()) == [1, 0]
+
+
+def test_the_first_round_is_over_when_the_last_that_had_none_has_gone() -> None:
+    async def go() -> bool:
+        world = World()
+        world.add("stays", world.provider())
+        await world.dispatcher.first_round()
+        world.add("goes", world.provider("hung"), source=WatchedSource("goes"))
+        waiting = asyncio.create_task(world.dispatcher.first_round())
+        await asyncio.sleep(0.5)
+        early = waiting.done()
+        await world.dispatcher.remove("goes")
+        await asyncio.wait_for(waiting, 5)
+        await world.end()
+        return early
+
+    assert not run_in_virtual_time(go())
 
 
 class SlowSource(MemorySource):

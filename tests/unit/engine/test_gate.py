@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.errors import Code, RotationError
+from rotator.core.observation import NEVER
 from rotator.engine.gate import OUTAGE_AFTER, Gate, Limits
+from rotator.engine.line import Need
 
 DOWN = RotationError(Code.PROVIDER_UNREACHABLE, "nobody there")
+NOTHING = Need(NEVER, NEVER)
 REFUSED = RotationError(Code.INVALID_CLIENT, "wrong")
 
 
@@ -33,8 +36,8 @@ def failing(gate: Gate, times: int, now: float = 0.0) -> None:
 
 def test_the_least_remaining_life_goes_first_whoever_came_first() -> None:
     gate = Gate("thx", Limits())
-    for name, served_until in (("late", 300.0), ("expired", -5.0), ("never served", float("-inf")), ("soon", 20.0)):
-        gate.join(name, served_until)
+    for name, served_until in (("late", 300.0), ("expired", -5.0), ("never served", NEVER), ("soon", 20.0)):
+        gate.join(name, Need(served_until, served_until - 10.0))
     assert [name for _, name in drive(gate, 0, 1)] == ["never served", "expired", "soon", "late"]
 
 
@@ -42,7 +45,7 @@ def test_the_least_remaining_life_goes_first_whoever_came_first() -> None:
 def test_no_window_of_the_period_holds_more_than_the_rate_h04(count: int, period: float, waiting: int) -> None:
     gate = Gate("thx", Limits(count, period))
     for number in range(waiting):
-        gate.join(str(number), 0.0)
+        gate.join(str(number), NOTHING)
     times = [at for at, _ in drive(gate, 0, 1e9)]
     assert len(times) == waiting
     assert all(later - earlier > period for earlier, later in zip(times, times[count:], strict=False))
@@ -51,7 +54,7 @@ def test_no_window_of_the_period_holds_more_than_the_rate_h04(count: int, period
 def test_no_more_are_in_flight_than_allowed_r08() -> None:
     gate = Gate("thx", Limits(max_in_flight=2))
     for name in "abc":
-        gate.join(name, 0.0)
+        gate.join(name, NOTHING)
     gate.admit(0.0)
     gate.admit(0.0)
     assert gate.next_at() is None
@@ -62,7 +65,7 @@ def test_no_more_are_in_flight_than_allowed_r08() -> None:
 def test_one_credentials_retry_after_holds_for_all_p10() -> None:
     gate = Gate("thx", Limits())
     gate.failed(RotationError(Code.PROVIDER_THROTTLED, "slow down", retry_after=30.0), now=100.0)
-    gate.join("other", 0.0)
+    gate.join("other", NOTHING)
     assert gate.next_at() == 130.0
 
 
@@ -70,7 +73,7 @@ def test_an_outage_slows_down_to_one_probe_in_five_seconds_and_never_to_none() -
     gate = Gate("thx", Limits())
     failing(gate, 1000)
     for number in range(5):
-        gate.join(str(number), 0.0)
+        gate.join(str(number), NOTHING)
     times = [at for at, _ in drive(gate, 0, 1e9)]
     assert [later - earlier for earlier, later in itertools.pairwise(times)] == [5.0] * 4
 
@@ -89,7 +92,7 @@ def test_four_independent_errors_in_five_do_not_close_it() -> None:
     drawn = random.Random(7)  # noqa: S311  a seed, so that a failure can be replayed
     gate, now, sent = Gate("thx", Limits()), 0.0, 0
     while now < 600:
-        gate.join("a", 0.0)
+        gate.join("a", NOTHING)
         now = max(now, gate.next_at() or now)
         gate.admit(now)
         gate.passed()
@@ -103,7 +106,7 @@ def test_four_independent_errors_in_five_do_not_close_it() -> None:
 
 def test_who_has_left_is_not_let_through() -> None:
     gate = Gate("thx", Limits())
-    gate.join("a", 0.0)
-    gate.join("b", 1.0)
+    gate.join("a", NOTHING)
+    gate.join("b", NOTHING)
     gate.leave("a")
     assert drive(gate, 0, 1) == [(0, "b")]

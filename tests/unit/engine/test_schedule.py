@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from rotator.core.model import Moment
 from rotator.engine.clock import SystemClock
-from rotator.engine.schedule import BEAT, LATE, Schedule
+from rotator.engine.schedule import BEAT, HANDFUL, LATE, PAUSE, Schedule
 from rotator.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -202,20 +203,65 @@ async def test_whoever_has_rung_and_is_never_planned_anew_rings_again_after_a_be
     bell.schedule.stop()
 
 
-async def test_who_is_planned_for_now_while_a_ring_is_still_on_its_way_is_not_put_off_r07(bell: Bell) -> None:
+async def test_who_is_planned_while_a_ring_is_still_on_its_way_is_not_put_off_r07(bell: Bell) -> None:
+    def plan() -> None:
+        bell.plan("a", 0)
+        bell.plan("b", -3600)  # APScheduler is to ring once more, before its last ring has arrived
+
     bell.plan("a", 0)
-    asyncio.get_running_loop().call_soon(bell.plan, "a", 0)  # after APScheduler has rung, before the ring has arrived
-    assert await bell.rings(2) == ["a", "a"]
+    asyncio.get_running_loop().call_soon(plan)  # after APScheduler has rung
+    assert await bell.rings(2) == ["b", "a"]
 
 
-def test_a_date_that_should_have_rung_5_s_ago_is_to_come_no_more_whatever_apscheduler_says_r07() -> None:
+async def test_whoever_has_rung_is_told_of_until_it_is_planned_anew_or_forgotten_r07(bell: Bell) -> None:
+    for name in ("a", "b", "c"):
+        bell.plan(name, 0)
+    await bell.rings(3)
+    before = list(bell.schedule.unplanned())
+    bell.plan("b", 3600)
+    bell.schedule.forget("c")
+    assert (before, list(bell.schedule.unplanned())) == (["a", "b", "c"], ["a"])
+
+
+async def test_of_many_dates_in_the_same_instant_a_handful_rings_before_the_loop_has_its_turn_h04(bell: Bell) -> None:
+    at = bell.clock.now().elapsed + SOON
+    for number in range(3 * HANDFUL):
+        bell.schedule.plan(str(number), at)
+    seen = [0]
+    while seen[-1] < 3 * HANDFUL:
+        await asyncio.sleep(0)
+        seen.append(len(bell.rung))
+    assert max(later - earlier for earlier, later in pairwise(seen)) == HANDFUL
+    assert bell.clock.now().elapsed - at < 1
+
+
+async def test_dates_that_follow_one_another_closely_ring_together_and_hardly_later(bell: Bell) -> None:
+    first = bell.clock.now().elapsed + SOON
+    late: list[float] = []
+    schedule = Schedule(lambda _, date: late.append(schedule.rang_at - date), bell.clock)
+    schedule.start()
+    for number in range(500):
+        schedule.plan(str(number), first + number * PAUSE / 100)
+    rang = set()
+    async with asyncio.timeout(DEADLINE):
+        while len(late) < 500:
+            rang.add(schedule.rang_at)
+            await asyncio.sleep(0)
+    schedule.stop()
+    assert len(rang) < 2 + 500 / 100 * 2
+    assert sorted(late)[250] < 2 * PAUSE
+
+
+def test_a_date_that_should_have_rung_5_s_ago_is_overdue_whatever_apscheduler_says_r07() -> None:
     clock = FakeClock()
     schedule = Schedule(lambda *_: None, clock)
-    schedule.plan("a", clock.now().elapsed + 10)
-    clock.advance(10 + LATE)
-    in_time = schedule.is_planned("a")
-    clock.advance(0.1)
-    assert (in_time, schedule.is_planned("a")) == (True, False)
+    for name, after in (("b", 20.0), ("a", 10.0), ("c", 30.0)):
+        schedule.plan(name, clock.now().elapsed + after)
+    overdue = []
+    for seconds in (10 + LATE, 0.1, 10.0, 1000.0):
+        clock.advance(seconds)
+        overdue.append(sorted(schedule.overdue()))
+    assert overdue == [[], ["a"], ["a", "b"], ["a", "b", "c"]]
 
 
 class ForgetfulLoop(asyncio.SelectorEventLoop):
@@ -256,6 +302,9 @@ class BrokenOnce:
 
     broken = True
 
+    def total_seconds(self) -> float:
+        return BEAT.total_seconds()
+
     def __radd__(self, date: datetime) -> datetime:
         if self.broken:
             self.broken = False
@@ -268,7 +317,7 @@ def test_an_alarm_clock_whose_trigger_raised_is_replaced_when_the_dates_are_laid
 
     async def mended() -> tuple[list[str], list[str]]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["exception"]))
-        bell = Bell(beat=BrokenOnce())  # type: ignore[arg-type]  # only its sum with a date is asked for
+        bell = Bell(beat=BrokenOnce())  # type: ignore[arg-type]  # its sum with a date and its seconds are asked for
         bell.schedule.start()
         bell.plan("a", SOON)
         bell.plan("b", 2 * SOON)
@@ -305,10 +354,24 @@ def test_what_breaks_in_a_ring_reaches_the_handler_of_the_loop_r06() -> None:
     assert [type(error) for error in caught] == [ZeroDivisionError]
 
 
-async def _ring_for(due: Callable[[str, float], None]) -> None:
+def test_what_breaks_in_the_ring_for_one_keeps_nobody_else_from_ringing_r06() -> None:
+    rung: list[str] = []
+
+    def due(name: str, _: float) -> None:
+        rung.append(name)
+        raise ZeroDivisionError
+
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(lambda *_: None)
+        runner.run(_ring_for(due, "a", "b", "c"))
+    assert rung == ["a", "b", "c"]
+
+
+async def _ring_for(due: Callable[[str, float], None], *names: str) -> None:
     schedule = Schedule(due, SystemClock())
     schedule.start()
-    schedule.plan("a", 0.0)
+    for name in names or ("a",):
+        schedule.plan(name, 0.0)
     await asyncio.sleep(3 * SOON)
     schedule.stop()
 

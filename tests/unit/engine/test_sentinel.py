@@ -10,12 +10,14 @@ import pytest
 
 from rotator.core import policy
 from rotator.core.model import CredentialSpec, Moment
+from rotator.core.observation import NEVER
 from rotator.core.rotation import Rotation
 from rotator.engine.clock import SystemClock
 from rotator.engine.dispatcher import Dispatcher
 from rotator.engine.gate import Gate, Limits
+from rotator.engine.line import Need
 from rotator.engine.schedule import LATE, Schedule
-from rotator.engine.sentinel import TICK, Sentinel
+from rotator.engine.sentinel import SWEPT, TICK, Sentinel
 from rotator.testing import (
     LoopClock,
     MemoryEndpoint,
@@ -56,16 +58,18 @@ class Watch:
         self.sentinel = Sentinel(clock, self.loop.time, self.schedule, self.dispatcher, self.journal)
         self.endpoint = MemoryEndpoint(clock)  # type: ignore[arg-type]  # takes any clock; its own two are named there
         self.sink = MemorySink()
-        self.gate = Gate("thx", Limits())
+        self.gate = Gate("thx", Limits(10_000))
         self.source = MemorySource()
 
     def _due(self, name: str, planned: float) -> None:
         self.dispatcher.submit(name, planned)
 
-    async def serve(self) -> None:
-        spec = CredentialSpec("billing", "thx", ())
-        rotation = Rotation(spec, self.source, self.endpoint, [self.sink], self.clock, self.journal)
-        self.dispatcher.add(rotation, self.gate)
+    async def serve(self, *more: str) -> None:
+        for name in ("billing", *more):
+            spec = CredentialSpec(name, "thx", ())
+            sinks = [self.sink if name == "billing" else MemorySink(f"memory:{name}")]
+            rotation = Rotation(spec, self.source, self.endpoint, sinks, self.clock, self.journal)
+            self.dispatcher.add(rotation, self.gate)
         await self.dispatcher.first_round()
         self.journal.events.clear()
 
@@ -165,6 +169,42 @@ def test_a_lost_plan_is_mended_within_a_tick_and_told_once_r07() -> None:
     assert watch.journal.events == [("schedule.mended", {"credential": "billing"})]
 
 
+MANY = [f"app-{number}" for number in range(3 * SWEPT)]
+
+
+def test_a_lost_plan_is_mended_among_thousands_once_its_turn_has_come_r07() -> None:
+    async def lost() -> list[dict[str, object]]:
+        watch = Watch(MovableClock())
+        await watch.serve(*MANY)
+        running = asyncio.create_task(watch.sentinel.run())
+        for name in (MANY[0], MANY[len(MANY) // 2], MANY[-1]):
+            watch.schedule.forget(name)
+        await asyncio.sleep(4 * TICK + 0.1)
+        running.cancel()
+        await watch.end()
+        return watch.journal.named("schedule.mended")
+
+    told = run_in_virtual_time(lost())
+    assert {str(fields["credential"]) for fields in told} == {MANY[0], MANY[len(MANY) // 2], MANY[-1]}
+    assert len(told) == 3
+
+
+async def test_a_wake_up_that_gets_lost_on_its_way_to_a_pass_is_mended_within_a_tick_among_thousands_r07() -> None:
+    watch = Watch(SystemClock())
+    await watch.serve(*MANY)
+    rung = asyncio.Event()
+    watch.schedule = Schedule(lambda *_: rung.set(), watch.clock)  # it rings, and nobody is submitted
+    watch.sentinel = Sentinel(watch.clock, watch.loop.time, watch.schedule, watch.dispatcher, watch.journal)
+    watch.schedule.start()
+    for name in ("billing", *MANY):
+        watch.schedule.plan(name, watch.clock.now().elapsed + HOUR)
+    watch.schedule.plan("billing", 0.0)
+    await asyncio.wait_for(rung.wait(), 5)
+    watch.sentinel.mend()
+    await watch.end()
+    assert watch.journal.named("schedule.mended") == [{"credential": "billing"}]
+
+
 def test_an_overdue_plan_counts_as_lost_and_its_credential_is_looked_at_r07() -> None:
     async def overdue() -> tuple[Watch, float, list[int]]:
         watch = Watch(MovableClock())  # its schedule is never started: nothing rings
@@ -225,9 +265,9 @@ def test_it_tells_when_it_last_looked() -> None:
 def test_whoever_waits_at_its_gate_has_not_been_lost() -> None:
     async def waiting() -> list[str]:
         watch = Watch(MovableClock())
-        watch.gate.join("somebody", 0.0)
+        watch.gate.join("somebody", Need(0.0, 0.0))
         watch.gate = Gate("shut", Limits(1, 1e6, 1))
-        watch.gate.join("ahead", float("-inf"))
+        watch.gate.join("ahead", Need(NEVER, NEVER))
         watch.gate.admit(0.0)
         spec = CredentialSpec("billing", "thx", ())
         rotation = Rotation(spec, watch.source, watch.endpoint, [watch.sink], watch.clock, watch.journal)
