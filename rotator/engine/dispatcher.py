@@ -8,16 +8,13 @@ served while a mint waits. Nothing here goes through all credentials at once: th
 from __future__ import annotations
 
 import asyncio
-import math
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rotator.core.errors import whence
 from rotator.core.observation import NEVER
-from rotator.core.policy import Reason, Wait
 from rotator.engine.line import need_of
+from rotator.engine.passes import Entry, Passes
 from rotator.engine.pump import Pump
 from rotator.engine.turns import Turns
 
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from rotator.core.observation import Surroundings
+    from rotator.core.policy import Wait
     from rotator.core.ports import Clock, Journal
     from rotator.core.rotation import Rotation
     from rotator.engine.gate import Gate
@@ -35,31 +33,9 @@ PASSES = 64
 SLICE = 200
 """Credentials that are submitted before the loop has its turn, when all are."""
 
-BROKEN_PAUSE = 30.0
-"""Seconds until a credential whose pass broke in an unforeseen way is tried again."""
-
 
 def _nobody(_: asyncio.Task[None]) -> None:
     """Nobody asks."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One credential in the dispatcher's book."""
-
-    rotation: Rotation
-    pump: Pump
-    task: asyncio.Task[Wait] | None = None
-    again: bool = False
-    admitted: bool = False
-    planned: float | None = None
-    began: float = NEVER
-    passes: int = 0
-    rounds: int = 0
-
-    @property
-    def gate(self) -> Gate:
-        return self.pump.gate
 
 
 class Dispatcher:
@@ -71,11 +47,6 @@ class Dispatcher:
         journal: Told when a pass itself breaks.
         ended: Told when a task has ended that should last as long as its gate: cancelled, or with an error (R06).
         late: Told by how many seconds a pass begins later than it was planned.
-
-    Attributes:
-        broken: The credentials whose passes break in a way that nobody foresaw, and since when, on the elapsed clock.
-        moved_at: When a pass without leave to mint last began or ended, or such passes were last asked for while there
-            were none, on the elapsed clock.
     """
 
     def __init__(
@@ -87,21 +58,29 @@ class Dispatcher:
         late: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._clock = clock
-        self._late = late
         self._ended_for_good = ended
         self._plan = plan
-        self._journal = journal
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._turns = Turns(self._only_looks)
-        self._in_pass: dict[str, _Entry] = {}
-        self._running = 0
+        self._passes = Passes(clock, journal, late, self._ended)
         self._new = 0
         self._pumps: dict[Gate, Pump] = {}
         self._draining = False
         self._changed = asyncio.Event()
         self._store_recovered_at = NEVER
-        self.broken: dict[str, float] = {}
-        self.moved_at = clock.elapsed()
+
+    @property
+    def broken(self) -> dict[str, float]:
+        """The credentials whose passes break in a way that nobody foresaw, and since when, on the elapsed clock."""
+        return self._passes.broken
+
+    @property
+    def moved_at(self) -> float:
+        """When looking last went on: when a pass without leave to mint began or ended, on the elapsed clock.
+
+        Where there was none, it is when one was next asked for.
+        """
+        return self._passes.moved_at
 
     def add(self, rotation: Rotation, gate: Gate) -> None:
         """Take up a credential and look at it at once."""
@@ -109,7 +88,7 @@ class Dispatcher:
             self._pumps[gate] = Pump(gate, self._clock, self._admit, self._ended_for_good)
         pump = self._pumps[gate]
         pump.add(self._clock.elapsed())
-        self._entries[rotation.spec.name] = _Entry(rotation, pump)
+        self._entries[rotation.spec.name] = Entry(rotation, pump)
         self._new += 1
         self.submit(rotation.spec.name)
 
@@ -152,7 +131,7 @@ class Dispatcher:
             entry.again = True
         else:
             if not self.is_looking():
-                self.moved_at = self._clock.elapsed()
+                self._passes.moved_at = self._clock.elapsed()
             self._turns.join(name, need_of(entry.rotation.seen))
             self._start_passes()
 
@@ -183,7 +162,7 @@ class Dispatcher:
 
     def is_busy(self, name: str) -> bool:
         """Whether `name` is in a pass, in the queue or at its gate: it will be planned without help."""
-        return name in self._in_pass or name in self._turns or self._entries[name].gate.has(name)
+        return name in self._passes or name in self._turns or self._entries[name].gate.has(name)
 
     def resting(self, names: Iterable[str]) -> list[str]:
         """Who of these is here and not busy."""
@@ -191,21 +170,17 @@ class Dispatcher:
 
     def slept(self, seconds: float) -> None:
         """The machine has slept for so long: nothing could move meanwhile, and nobody is late for it."""
-        self.moved_at += seconds
-        for entry in self._in_pass.values():
-            entry.began += seconds
+        self._passes.slept(seconds)
         for pump in self._pumps.values():
             pump.slept(seconds)
 
     def is_looking(self) -> bool:
         """Whether a pass without leave to mint is under way, or waits for its turn."""
-        return self._running > 0 or len(self._turns) > 0
+        return self._passes.looking > 0 or len(self._turns) > 0
 
     def longest_pass(self) -> tuple[str, float]:
         """The credential whose pass is the oldest of those under way, and when; infinity when there is none."""
-        passes = ((entry.began, name) for name, entry in self._in_pass.items())
-        began, name = min(passes, default=(math.inf, ""))
-        return name, began
+        return self._passes.longest()
 
     def gates_due(self) -> list[tuple[str, float]]:
         """The providers, and when the gate of each is to be looked at next: in the past when nobody has done so."""
@@ -221,7 +196,7 @@ class Dispatcher:
 
     async def idle(self) -> None:
         """Return once no pass is queued, under way or at a gate."""
-        await self._until(lambda: not self._in_pass and not self._turns and not any(g.waiting for g in self._pumps))
+        await self._until(lambda: not self._passes and not self._turns and not any(g.waiting for g in self._pumps))
 
     async def drain(self, grace: float) -> bool:
         """Start nothing more and let what is under way end.
@@ -232,15 +207,7 @@ class Dispatcher:
         self._draining = True
         pumps = [pump.dismiss() for pump in self._pumps.values()]
         await asyncio.gather(*pumps, return_exceptions=True)
-        tasks = [entry.task for entry in self._in_pass.values() if entry.task is not None]
-        if not tasks:
-            return True
-        _, late = await asyncio.wait(tasks, timeout=grace)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=1.0)
-        return not late
+        return await self._passes.drain(grace)
 
     def _submit_in_slices(self, names: Iterator[str], *, clock_was_set: bool = False) -> None:
         """A slice now, the next when the loop has had its turn: it may be called from anywhere, and holds up nobody."""
@@ -254,82 +221,54 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(again)
 
     def _start_passes(self) -> None:
-        while self._turns and self._running < PASSES and not self._draining:
+        while self._turns and self._passes.looking < PASSES and not self._draining:
             name = self._turns.take(self._clock.elapsed())
-            self._start(name, self._entries[name], may_mint=False)
+            self._start(self._entries[name], may_mint=False)
 
     def _only_looks(self, name: str) -> bool:
         """Whether a pass would but look."""
         entry = self._entries[name]
         return entry.passes > 0 and (entry.gate.has(name) or not entry.rotation.is_due(self.around(name)))
 
-    def _start(self, name: str, entry: _Entry, *, may_mint: bool) -> None:
-        entry.began = self._clock.elapsed()
-        if not may_mint:
-            self._running += 1
-            self.moved_at = entry.began
-        if entry.planned is not None:
-            self._late(max(0.0, entry.began - entry.planned))
-            entry.planned = None
-        entry.task = asyncio.create_task(self._pass(name, entry, may_mint=may_mint), name=f"pass {name}")
-        entry.task.add_done_callback(lambda task: self._ended(name, entry, task, may_mint=may_mint))
-        self._in_pass[name] = entry
+    def _start(self, entry: Entry, *, may_mint: bool) -> None:
+        self._passes.start(entry, entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at))
 
-    async def _pass(self, name: str, entry: _Entry, *, may_mint: bool) -> Wait:
-        around = entry.gate.around(may_mint=may_mint, store_recovered_at=self._store_recovered_at)
-        try:
-            wait = await entry.rotation.run(around)
-        except Exception as error:  # noqa: BLE001  one broken credential must not end the others
-            self._journal.event("credential.broken", credential=name, error="internal", detail=whence(error))
-            now = self._clock.elapsed()
-            self.broken.setdefault(name, now)
-            return Wait(now + BROKEN_PAUSE, Reason.BACKING_OFF)
-        self.broken.pop(name, None)
-        return wait
-
-    def _ended(self, name: str, entry: _Entry, task: asyncio.Task[Wait], *, may_mint: bool) -> None:
-        """What follows a pass. Not in the pass itself: whoever looks must see it run, or see it followed."""
-        entry.task = None
-        del self._in_pass[name]
-        now = self._clock.elapsed()
-        if entry.passes == 0:
+    def _ended(self, entry: Entry, may_mint: bool, wait: Wait | None) -> None:  # noqa: FBT001  see `Passes`
+        """What follows a pass."""
+        if entry.passes == 1:
             entry.pump.looked()
-        entry.passes += 1
         if may_mint:
             entry.gate.passed()
-        else:
-            self._running -= 1
-            self.moved_at = now
-        goes_on = not task.cancelled() and self._entries.get(name) is entry
+        goes_on = wait is not None and self._entries.get(entry.name) is entry
         if entry.admitted:
             entry.admitted = False
             if goes_on and not self._draining:
-                self._start(name, entry, may_mint=True)
+                self._start(entry, may_mint=True)
             else:
                 entry.gate.passed()
-        elif goes_on:
-            self._follow(name, entry, task.result())
+        elif wait is not None and goes_on:
+            self._follow(entry, wait)
         self._start_passes()
-        entry.pump.stir(now)
+        entry.pump.stir(self._clock.elapsed())
         self._changed.set()
 
-    def _follow(self, name: str, entry: _Entry, wait: Wait) -> None:
+    def _follow(self, entry: Entry, wait: Wait) -> None:
         # Also while it waits at its gate it is woken: its token may expire there, its sinks may need it.
-        self._plan(name, wait.until)
+        self._plan(entry.name, wait.until)
         if wait.wants_mint:
-            entry.gate.join(name, need_of(entry.rotation.seen))
+            entry.gate.join(entry.name, need_of(entry.rotation.seen))
         else:
             self._new -= entry.rounds == 0
             entry.rounds += 1
         if entry.again:
             entry.again = False
-            self.submit(name)
+            self.submit(entry.name)
 
     def _admit(self, name: str) -> None:
         entry = self._entries[name]
         if entry.task is None:
             self._turns.leave(name)
-            self._start(name, entry, may_mint=True)
+            self._start(entry, may_mint=True)
         else:
             # It is in a pass just now, at whose end it goes on with its leave: its turn is not lost to others.
             entry.admitted = True

@@ -11,9 +11,10 @@ from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec, Moment, TokenRecord
 from rotator.core.rotation import Rotation
-from rotator.engine.dispatcher import BROKEN_PAUSE, PASSES, SLICE, Dispatcher
+from rotator.engine.dispatcher import PASSES, SLICE, Dispatcher
 from rotator.engine.gate import Gate, Limits
 from rotator.engine.gated import GatedEndpoint
+from rotator.engine.passes import BROKEN_PAUSE
 from rotator.testing import (
     EPOCH,
     LoopClock,
