@@ -72,7 +72,7 @@ class Meters:
         )
         self._lateness = Histogram(
             "rotator_scheduling_lateness_seconds",
-            "From the date for which a pass was planned until it began.",
+            "From the date for which a pass was planned until it began, without what a mint waits at its gate.",
             buckets=LATENESS_BUCKETS,
             registry=self.registry,
         )

@@ -36,7 +36,7 @@ async def _compete(daemon: Daemon) -> None:
     async def refresh_all() -> int:
         for name in daemon.fleet.members:
             daemon.rotate(name)
-        # Not `idle()`, which asks for all of them whenever anything changes: that would be counted as rotator's work.
+        # Not `idle()`, which is woken by the end of each pass: that would be counted as rotator's work.
         for name in daemon.fleet.members:
             while daemon.fleet.dispatcher.is_busy(name):  # noqa: ASYNC110  see above
                 await asyncio.sleep(PATIENCE)
