@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
@@ -21,6 +21,7 @@ from rotator.oauth.retry_after import http_date, retry_after
 from rotator.wire.addresses import Reach
 from rotator.wire.faults import Fault, facts, fault
 from rotator.wire.kept_certificate import KeptCertificate
+from rotator.wire.progress import PROGRESS, Progress
 from rotator.wire.resolver import system_lookup
 from rotator.wire.session import TooLargeError, UndecodableError, open_session, read_body
 from rotator.wire.trust import Trust, UnusableCAFileError, UnusableCertificateError
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 LARGEST_ANSWER = 2 * LONGEST_TOKEN
 """Bytes of an answer, once decoded. Small JSON values take twenty times their size when they are read."""
+
+_USER_AGENT = f"rotator/{__version__}"
 
 MOST_CERTIFICATES = 256
 """Client certificates whose TLS contexts are kept; a context takes some 50 kB and 10 ms."""
@@ -88,7 +91,8 @@ class Provider:
         self.settings = settings
         self._clock = clock
         self._trusts: dict[tuple[Secret, Secret] | None, Trust] = {}
-        hosts = [URL(url).host for url in (settings.issuer, *settings.named.values()) if url]
+        self._named = settings.named
+        hosts = [URL(url).host for url in (settings.issuer, *self._named.values()) if url]
         self._reach = Reach.of([*hosts, *settings.allowed_hosts], settings.allowed_networks)
         self._lookup = lookup
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -115,7 +119,7 @@ class Provider:
         Raises:
             RotationError: DISCOVERY_INVALID, PROVIDER_*.
         """
-        named = self.settings.named.get(endpoint)
+        named = self._named.get(endpoint)
         return named if named is not None else await self._discovery.url(endpoint, mutual_tls=mutual_tls)
 
     async def ask(self, request: TokenRequest, endpoint: str = TOKEN) -> Answer:
@@ -130,9 +134,9 @@ class Provider:
                 ANSWER_TRUNCATED, ANSWER_TOO_LARGE, ANSWER_NOT_JSON, ANSWER_STATUS; DISCOVERY_INVALID;
                 SECRET_MALFORMED when the client's certificate cannot be used.
         """
-        url = await self.url(endpoint, mutual_tls=request.certificate is not None)
-        call = _Call("POST", url, _words(endpoint, url), request.headers, request.body, request.certificate)
-        return await self._call(call)
+        url, shown = _place(await self.url(endpoint, mutual_tls=request.certificate is not None))
+        where = f"the {endpoint.replace('_', ' ')} {shown}"
+        return await self._call(_Call("POST", url, where, request.headers, request.body, request.certificate))
 
     async def get(self, url: str, what: str, headers: Mapping[str, str] | None = None) -> Answer:
         """What is at a URL of this server.
@@ -145,39 +149,40 @@ class Provider:
         Raises:
             RotationError: As `ask`.
         """
+        place, shown = _place(url)
         sent = {"Accept": "application/json", **(headers or {})}
-        return await self._call(_Call("GET", url, f"{what} {URL(url).origin()}{URL(url).path}", sent))
+        return await self._call(_Call("GET", place, f"{what} {shown}", sent))
 
     async def _call(self, call: _Call) -> Answer:
-        used = SimpleNamespace(kept=False, sent=False)
+        used = Progress()
+        PROGRESS.set(used)
         try:
             async with asyncio.timeout(self.settings.timeout):
                 try:
-                    return await self._exchange(call, used)
+                    return await self._exchange(call)
                 except (aiohttp.ClientError, OSError) as error:
                     if not used.kept or fault(error) is not Fault.BROKEN or _has_begun(error):
                         raise
-                    return await self._exchange(call, used, reuse=False)
+                    return await self._exchange(call, reuse=False)
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret
             failure = self._translate(error, call.where, used)
         # Not raised above: even `from None` would carry the foreign one along, as its context.
         raise failure
 
-    async def _exchange(self, call: _Call, used: SimpleNamespace, *, reuse: bool = True) -> Answer:
-        trust = self._trust(call.certificate).context() if call.url.startswith("https:") else True
-        headers = {**call.headers, "Accept-Encoding": "identity", "User-Agent": f"rotator/{__version__}"}
+    async def _exchange(self, call: _Call, *, reuse: bool = True) -> Answer:
+        trust = self._trust(call.certificate).context() if call.url.scheme == "https" else True
         async with self._session(reuse=reuse).request(
             call.method,
             call.url,
             data=call.body,
-            headers=headers,
+            headers={**call.headers, "User-Agent": _USER_AGENT},
             allow_redirects=False,
             ssl=trust,
-            trace_request_ctx=used,
         ) as response:
             body = await read_body(response, LARGEST_ANSWER)
-            wait = retry_after(response.headers.get("Retry-After"), self._clock.now().wall)
-            return Answer(response.status, body, call.where, wait, http_date(response.headers.get("Date")))
+            after, date = (response.headers.get(name) for name in ("Retry-After", "Date"))
+            wait = None if after is None else retry_after(after, self._clock.now().wall)
+            return Answer(response.status, body, call.where, wait, http_date(date))
 
     def _trust(self, certificate: tuple[Secret, Secret] | None) -> Trust:
         """Connections of different certificates are never shared: aiohttp tells them by the context."""
@@ -191,14 +196,12 @@ class Provider:
     def _session(self, *, reuse: bool) -> aiohttp.ClientSession:
         if reuse not in self._sessions:
             settings = self.settings
-            session = open_session(
+            self._sessions[reuse] = open_session(
                 settings.connections, settings.connect_timeout, self._reach, lookup=self._lookup, reuse=reuse
             )
-            session.trace_configs.append(_note_progress())
-            self._sessions[reuse] = session
         return self._sessions[reuse]
 
-    def _translate(self, error: Exception, where: str, used: SimpleNamespace) -> RotationError:
+    def _translate(self, error: Exception, where: str, used: Progress) -> RotationError:
         """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
         match error:
             case TooLargeError():
@@ -225,7 +228,7 @@ class _Call:
     """One HTTP request. It holds secrets."""
 
     method: str
-    url: str
+    url: URL
     where: str
     headers: Mapping[str, str]
     body: bytes | None = None
@@ -235,9 +238,11 @@ class _Call:
         return f"_Call({self.where})"
 
 
-def _words(endpoint: str, url: str) -> str:
-    """`the token endpoint https://auth.example/token`."""
-    return f"the {endpoint.replace('_', ' ')} {URL(url).origin()}{URL(url).path}"
+@lru_cache(maxsize=64)
+def _place(url: str) -> tuple[URL, str]:
+    """A URL, taken apart once for all requests to it; the same as messages show it, without its query."""
+    place = URL(url)
+    return place, f"{place.origin()}{place.path}"
 
 
 _WORDS = {
@@ -261,22 +266,3 @@ _LEFT_OPEN = frozenset({Fault.SLOW, Fault.BROKEN, Fault.TRUNCATED})
 def _has_begun(error: Exception) -> bool:
     """Whether an answer had begun when the connection ended; aiohttp then puts its head in place of its own words."""
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-
-
-def _note_progress() -> aiohttp.TraceConfig:
-    """Tell a request how far it came: whether its connection had been used before, whether it has been sent.
-
-    aiohttp says so in no other way.
-    """
-
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-        context.trace_request_ctx.kept = True
-
-    async def sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-        context.trace_request_ctx.sent = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(reused)
-    trace.on_request_headers_sent.append(sent)
-    trace.freeze()
-    return trace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 LONGEST = 300.0
 """Seconds. A server that asks for more is asked again after this: tokens have to live on."""
@@ -18,6 +19,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     return None if then is None else min(max((then - now).total_seconds(), 0.0), LONGEST)
 
 
+@lru_cache(maxsize=16)  # whatever a server answers within one second bears the same date
 def http_date(header: str | None) -> datetime | None:
     """A date as HTTP writes it (RFC 9110 section 5.6.7), in UTC; None when it is missing or is none."""
     try:

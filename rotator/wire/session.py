@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from rotator.wire.progress import WatchedConnector
 from rotator.wire.resolver import ThreadResolver, system_lookup
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def open_session(
     lookup: Lookup = system_lookup,
     reuse: bool = True,
 ) -> aiohttp.ClientSession:
-    """A session without cookies, proxies, netrc and automatic decoding.
+    """A session without cookies, proxies, netrc and content codings, as far as they are ours to choose.
 
     A connection whose other end has vanished without a word is given up by the kernel once what was sent has not been
     acknowledged for `connect_timeout` (N04). A server that is merely slow acknowledges.
@@ -62,9 +63,10 @@ def open_session(
         return opened
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
+        connector=WatchedConnector(
             limit=connections, resolver=ThreadResolver(lookup), socket_factory=open_socket, force_close=not reuse
         ),
+        headers={"Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
