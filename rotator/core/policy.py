@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from rotator.core.errors import Code
 from rotator.core.model import EARLIEST_RENEWAL
@@ -56,6 +58,9 @@ Records carry whole seconds. A sink that holds either is left alone, or two rota
 would replace each other's token for ever.
 """
 
+UNDER_WAY = 1024
+"""So many answers of `spread` are kept: a pass asks for the same two a dozen times, and few passes run at once."""
+
 
 class Reason(StrEnum):
     """Why a decision was taken; what logs, metrics and tests see."""
@@ -98,9 +103,10 @@ class Wait:
 
 Decision = Mint | Deliver | Wait
 
+_at, _expires = attrgetter("at"), attrgetter("expires")
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+
+class Plan(NamedTuple):
     """The next mint: when it may happen, and why then."""
 
     at: float
@@ -110,7 +116,7 @@ class Plan:
 def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Decision:
     """The next thing to do for one credential."""
     best = best_token(seen, now)
-    plan = next_mint(spec, seen, around, now)
+    plan = _plan(spec, seen, around, best, now)
     if plan.at <= now and (around.may_mint or is_kept(seen, now)):
         return Mint(plan.reason)
     retries = {} if best is None else _deliveries(spec, seen, best, around)
@@ -144,14 +150,15 @@ def _why_not(plan: Plan) -> Reason:
 def best_token(seen: Observation, now: float) -> BearerToken | None:
     """The token to live by: of those that are still good and were minted from today's inputs, the longest-lived."""
     good = [t for t in tokens(seen) if t.expires > now and seen.inputs in (None, t.inputs)]
-    return max(good, key=lambda token: token.expires, default=None)
+    return max(good, key=_expires, default=None)
 
 
 def tokens(seen: Observation) -> list[BearerToken]:
     """Every token that is known, each once. What is known of the one in hand outweighs what sinks say of it."""
-    held = [view.holds for view in seen.sinks.values() if view.holds is not None]
-    newest_knowledge = held if seen.in_hand is None else [*held, seen.in_hand]
-    return list({token.fingerprint: token for token in newest_knowledge}.values())
+    known = {view.holds.fingerprint: view.holds for view in seen.sinks.values() if view.holds is not None}
+    if seen.in_hand is not None:
+        known[seen.in_hand.fingerprint] = seen.in_hand
+    return list(known.values())
 
 
 def remaining(seen: Observation, now: float) -> float:
@@ -161,18 +168,22 @@ def remaining(seen: Observation, now: float) -> float:
 
 def next_mint(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
     """When the next token request may be sent, and why not before."""
-    wanted = _wanted(spec, seen, now)
-    held = max(holds(spec, seen, around, now), key=lambda plan: plan.at)
+    return _plan(spec, seen, around, best_token(seen, now), now)
+
+
+def _plan(spec: CredentialSpec, seen: Observation, around: Surroundings, best: BearerToken | None, now: float) -> Plan:
+    """The same, of the best token as it is known already."""
+    wanted = _wanted(spec, seen, best)
+    held = max(holds(spec, seen, around, best), key=_at)
     if wanted.at >= held.at:
         return wanted
     # Nothing holds back once its time has come: what is left to tell is why the token is wanted.
     return held if held.at > now else Plan(held.at, wanted.reason)
 
 
-def _wanted(spec: CredentialSpec, seen: Observation, now: float) -> Plan:
+def _wanted(spec: CredentialSpec, seen: Observation, best: BearerToken | None) -> Plan:
     if seen.forced:
         return Plan(NEVER, Reason.FORCED)
-    best = best_token(seen, now)
     if best is not None:
         return Plan(renewal(spec, seen, best), Reason.NEARING_EXPIRY)
     known = tokens(seen)
@@ -219,20 +230,21 @@ def renewal_share(spec: CredentialSpec, token: BearerToken) -> float:
     return min(spec.renewal_share, max(EARLIEST_RENEWAL, token.refresh_in / token.lifetime))
 
 
+@lru_cache(maxsize=UNDER_WAY)
 def spread(*parts: str) -> float:
     """A number from 0 up to but not including 1 that is always the same for the same parts, and even over many."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48
 
 
-def holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> list[Plan]:
-    """What forbids a token request, and until when; also what is over."""
+def holds(spec: CredentialSpec, seen: Observation, around: Surroundings, best: BearerToken | None) -> list[Plan]:
+    """What forbids a token request, and until when; also what is over. `best` is the token to live by, if any."""
     found = [
         Plan(around.provider_opens_at, Reason.THROTTLED),
         Plan(seen.requested_at + MINT_INTERVAL, Reason.THROTTLED),
         _retry(spec, seen, around),
     ]
-    if best_token(seen, now) is None and not seen.forced:
+    if best is None and not seen.forced:
         found += [
             Plan(retry_due(spec, failure, 0.0), Reason.BACKING_OFF)
             for failure in unseen(seen)
@@ -324,15 +336,17 @@ def retry_sink(spec: CredentialSpec, failure: Failure, left: float) -> float:
     return retry_due(spec, failure, left) if failure.code.retryable else _parked_until(spec, failure)
 
 
-def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan) -> float:
+def _next_look(spec: CredentialSpec, seen: Observation, plan: Plan | None) -> float:
     """When source and sinks are looked at again although nothing else is due.
 
-    A parked credential looks often, so that a repaired secret is found within seconds.
+    A parked credential looks often, so that a repaired secret is found within seconds. The plan for the next mint does
+    not matter while no mint has failed.
     """
-    often = min(PARKED_LOOK, look_interval(spec))
-    interval = often if plan.reason is Reason.PARKED else look_interval(spec)
+    interval = look_interval(spec)
+    if plan is not None and plan.reason is Reason.PARKED:
+        interval = min(PARKED_LOOK, interval)
     retries = [retry_due(spec, failure, 0.0) for failure in unseen(seen)]
-    if is_claimed(seen) and not _looked_since(seen):
+    if plan is not None and is_claimed(seen) and not _looked_since(seen):
         retries.append(plan.at)
     return min([seen.looked_at + interval, *retries])
 
@@ -356,4 +370,5 @@ def look_due(spec: CredentialSpec, seen: Observation, around: Surroundings, now:
     """Whether source and sinks are to be looked at now."""
     if seen.looked_at < around.store_recovered_at:
         return True
-    return _next_look(spec, seen, next_mint(spec, seen, around, now)) <= now
+    plan = None if seen.failure is None else next_mint(spec, seen, around, now)
+    return _next_look(spec, seen, plan) <= now

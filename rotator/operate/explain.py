@@ -97,7 +97,7 @@ def _holds(spec: CredentialSpec, seen: Observation, around: Surroundings, now: M
     failure = seen.failure
     if failure is None:
         return
-    ends = max(plan.at for plan in policy.holds(spec, seen, around, now.elapsed))
+    ends = max(plan.at for plan in policy.holds(spec, seen, around, policy.best_token(seen, now.elapsed)))
     yield Step(
         "failures", f"{failure.row} in a row, the last {failure.count} {failure.code.text}", _when(failure.at, now)
     )
