@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rotator import __version__
 from rotator.admin import Admin
 from rotator.core.errors import whence
+from rotator.engine import collector
 from rotator.engine.clock import awake
 from rotator.engine.progress import Progress
 from rotator.engine.schedule import Schedule
@@ -90,6 +91,7 @@ class Daemon:
         self._manager = ServiceManager(self.overview, environ, awake)
         self._admin = Admin(self, self._history, self._meters, self._log, environ)
         self._exit_code = OK
+        self._tasks: list[asyncio.Task[None]] = []
         self._grace = 0.0
         self._working = False
         self._stop = asyncio.Event()
@@ -137,7 +139,7 @@ class Daemon:
 
     async def _work(self) -> None:
         """Until told to stop, or until a part dies."""
-        tasks = [
+        self._tasks = [
             self._part("sentinel", self.sentinel.run()),
             self._part("reloads", self._reloads()),
             self._part("discovery", self.discovery.run()),
@@ -148,9 +150,9 @@ class Daemon:
         self._working = True
         await self._stop.wait()
         self._working = False
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _part(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -186,6 +188,7 @@ class Daemon:
         rotations = self.fleet.dispatcher.rotations()
         fresh = sum(rotation.served_until > now for rotation in rotations)
         self._log.event("daemon.ready", credentials=len(rotations), fresh=fresh)
+        self._tasks.append(self._part("garbage collector", collector.keep()))
         await self.discovery.listed()
         self.overview.first_round = True
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rotator.core.errors import whence
 from rotator.daemon import FAILED, OK, Daemon
+from rotator.engine import collector
 from rotator.operate import logs
 from rotator.operate.watchdog import PATIENCE, Watchdog
 from rotator.settings import translate
@@ -36,6 +37,7 @@ def run(file: Path, environ: Mapping[str, str], clock: Clock, patience: float = 
         ConfigError: The configuration cannot be used.
         SystemExit: A part of the daemon died; the code is `FAILED`.
     """
+    collector.begin()
     loaded = take(file, environ)
     log = logs.configure(translate.logs(loaded.settings))
     try:

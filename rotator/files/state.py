@@ -88,7 +88,7 @@ class StateDirectory:
             RotationError: FILE_*.
         """
         document = {"sink": str(sink), "records": [entry.fields() for entry in entries]}
-        content = json.dumps(document, indent=1).encode() + b"\n"
+        content = json.dumps(document).encode() + b"\n"
         self._make()
         with opened(self.path, self._fs) as directory:
             writer.replace(directory, _name(sink), content, writer.Access(FILE_MODE))
