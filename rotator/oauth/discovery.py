@@ -152,7 +152,7 @@ class Discovery:
 
     async def _metadata(self, endpoint: str) -> dict[str, str]:
         async with self._asking:
-            if self._known is None or self._clock.now().elapsed >= self._good_until:
+            if self._known is None or self._clock.elapsed() >= self._good_until:
                 await self._refresh()
             known = self._known or {}
             if endpoint not in known and not self._both:
@@ -170,9 +170,9 @@ class Discovery:
             if self._known is None:
                 raise
             # What was read before goes on serving: an issuer whose metadata is away may well mint tokens.
-            self._good_until = self._clock.now().elapsed + AGAIN
+            self._good_until = self._clock.elapsed() + AGAIN
         else:
-            self._good_until = self._clock.now().elapsed + LIFE
+            self._good_until = self._clock.elapsed() + LIFE
 
     async def _read(self, where: tuple[str, ...]) -> dict[str, str]:
         """The metadata at the first of these places that has any."""

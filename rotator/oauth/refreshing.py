@@ -129,7 +129,7 @@ class Consented:
 
     def _has_lapsed(self, stored: Consent) -> bool:
         """Whether another's claim has stood unchanged for so long that its process must be gone."""
-        now = self._clock.now().elapsed
+        now = self._clock.elapsed()
         version, since = self._others
         if version != stored.version:
             self._others = (stored.version, now)

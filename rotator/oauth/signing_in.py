@@ -200,8 +200,8 @@ class SignIn:
             RotationError: LOGIN_REFUSED when the person said no, or the code ended before; and as `redeem`.
         """
         form: Form = [("grant_type", DEVICE_GRANT), ("device_code", device.code.reveal())]
-        interval, ends = device.interval, self._clock.now().elapsed + device.lifetime
-        while self._clock.now().elapsed < ends:
+        interval, ends = device.interval, self._clock.elapsed() + device.lifetime
+        while self._clock.elapsed() < ends:
             await self._clock.sleep(interval)
             issued = self._clock.now()
             try:

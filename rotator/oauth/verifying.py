@@ -69,7 +69,7 @@ class VerifyingEndpoint:
     async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`; VERIFY_UNAVAILABLE says until when the token is kept."""
         kept = self._kept
-        if kept is None or not kept.serves(credentials, self._clock.now().elapsed):
+        if kept is None or not kept.serves(credentials, self._clock.elapsed()):
             self._kept = None
             kept = self._kept = self._keep(credentials, await self._endpoint.mint(credentials))
         try:

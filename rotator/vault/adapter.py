@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import hvac
 import hvac.adapters
+from yarl import URL
 
 from rotator.vault import answers
 from rotator.vault.policies import within
@@ -37,6 +38,8 @@ class AioAdapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac ships no 
         self.token = token
         self.namespace = namespace
         self._transport = transport
+        self._base = URL(base_uri, encoded=True)
+        self._constant = {"X-Vault-Request": "true", **({"X-Vault-Namespace": namespace} if namespace else {})}
 
     async def request(
         self,
@@ -64,11 +67,14 @@ class AioAdapter(hvac.adapters.Adapter):  # type: ignore[misc]  # hvac ships no 
             RotationError: See `answers.read` and `Transport.send`.
         """
         del raise_exception
-        sent = {"X-Vault-Request": "true", **(headers or {})}
-        sent |= {"X-Vault-Token": self.token} if self.token else {}
-        sent |= {"X-Vault-Namespace": self.namespace} if self.namespace else {}
-        sent |= {"X-Vault-Wrap-TTL": wrap_ttl} if wrap_ttl else {}
-        answer = await self._transport.send(method, self.urljoin(self.base_uri, url), sent, **kwargs)
+        sent = self._constant | (headers or {})
+        if self.token:
+            sent["X-Vault-Token"] = self.token
+        if wrap_ttl:
+            sent["X-Vault-Wrap-TTL"] = wrap_ttl
+        # Not parsed from a text again, which would take longer than all else here.
+        place = self._base.with_path(f"{self._base.raw_path.rstrip('/')}/{url.strip('/')}", encoded=True)
+        answer = await self._transport.send(method, place, sent, **kwargs)
         return answers.read(f"{method.upper()} {url.removeprefix('/v1/')}{within(self.namespace)}", answer)
 
     async def login(self, url: str, use_token: bool = True, **kwargs: Any) -> Document:  # noqa: FBT001, FBT002  hvac's signature

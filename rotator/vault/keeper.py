@@ -281,7 +281,7 @@ class Keeper:
         await self._clock.sleep(seconds)
 
     def _now(self) -> float:
-        return self._clock.now().elapsed
+        return self._clock.elapsed()
 
     def _dies(self) -> datetime | None:
         expires = self.expires

@@ -208,7 +208,7 @@ class V2Key:
             )
 
     def _now(self) -> float:
-        return self._session.clock.now().elapsed
+        return self._session.clock.elapsed()
 
 
 def _is_mark(custom: Mapping[str, str], credential: str) -> bool:

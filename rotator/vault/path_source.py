@@ -86,7 +86,7 @@ class PathSource:
         Raises:
             RotationError: SECRET_MISSING, SECRET_MALFORMED, VAULT_*.
         """
-        now = self.session.clock.now().elapsed
+        now = self.session.clock.elapsed()
         held = self._held
         if held is None or not await self._serves(held, now):
             held = await self._ask(now)

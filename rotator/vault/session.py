@@ -152,11 +152,13 @@ class VaultSession:
 
         The wait is bounded, by `timeout` and a second, also when `run` has not been started.
         """
-        try:
-            async with asyncio.timeout(self._settings.timeout + 1):
-                await self._keeper.tried.wait()
-        except TimeoutError:
-            return RotationError(Code.VAULT_UNAVAILABLE, "no login to Vault has been tried yet")
+        # Each call comes by here, and none has to wait after the start: a deadline would cost more than the question.
+        if not self._keeper.tried.is_set():
+            try:
+                async with asyncio.timeout(self._settings.timeout + 1):
+                    await self._keeper.tried.wait()
+            except TimeoutError:
+                return RotationError(Code.VAULT_UNAVAILABLE, "no login to Vault has been tried yet")
         return self.trouble
 
     async def call(self, operation: Callable[[Any], Awaitable[Document]], needs: Needs) -> Document:
@@ -190,7 +192,7 @@ class VaultSession:
         await self._transport.close()
 
     async def _once(self, operation: Callable[[Any], Awaitable[Document]], needs: Needs) -> Document:
-        since = self._clock.now().elapsed
+        since = self._clock.elapsed()
         self._refuse_early(since)
         try:
             document = await operation(self._keeper.client)
@@ -198,7 +200,7 @@ class VaultSession:
             if isinstance(error, (DownError, DoubtError)) or error.code is Code.VAULT_TLS:
                 self._keeper.suspect(error, since)
             elif error.code is Code.VAULT_THROTTLED:
-                self._quiet_until = self._clock.now().elapsed + (error.retry_after or 0.0)
+                self._quiet_until = self._clock.elapsed() + (error.retry_after or 0.0)
             raise
         self._denied.discard(tuple(needs))
         return document

@@ -70,7 +70,7 @@ class Transport:
         self._lookup = lookup
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], **body: Any) -> Answer:
+    async def send(self, method: str, url: URL, headers: Mapping[str, str], **body: Any) -> Answer:
         """One request; at most one redirect (307) of a standby to another of the hosts is followed (V04, V05).
 
         Raises:
@@ -78,19 +78,18 @@ class Transport:
             DoubtError: The deadline passed, or the connection broke.
             RotationError: VAULT_TLS, VAULT_REDIRECTED, VAULT_MALFORMED.
         """
-        request = f"{method.upper()} {_api_path(URL(url, encoded=True))}"
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._exchange(method, URL(url, encoded=True), headers, body)
+                answer = await self._exchange(method, url, headers, body)
                 if answer.status != 307:  # noqa: PLR2004  the one redirect that keeps method and body and that Vault uses
                     return answer
-                return await self._exchange(
-                    method, self._leader(request, url, answer, (headers.get("X-Vault-Token"), body)), headers, body
-                )
+                sent = (headers.get("X-Vault-Token"), body)
+                leader = self._leader(_named(method, url), url, answer, sent)
+                return await self._exchange(method, leader, headers, body)
         except RotationError:
             raise
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry token or secret
-            failure = _translate(request, error, self._timeout)
+            failure = _translate(_named(method, url), error, self._timeout)
         # Not raised above: even `from None` would carry the foreign one along, as its context.
         raise failure
 
@@ -103,7 +102,7 @@ class Transport:
     async def _exchange(self, method: str, url: URL, headers: Mapping[str, str], body: dict[str, Any]) -> Answer:
         trust = self._trust.context() if url.scheme == "https" else True
         async with self._open().request(
-            method, url, headers={**headers, "Accept-Encoding": "identity"}, allow_redirects=False, ssl=trust, **body
+            method, url, headers=headers, allow_redirects=False, ssl=trust, **body
         ) as response:
             most = LONGEST_LIST if LIST in body.get("params", ()) else MAX_BODY
             return Answer(response.status, response.headers, await read_body(response, most))
@@ -114,28 +113,28 @@ class Transport:
             self._session = open_session(CONNECTIONS, connect_timeout, self._reach, lookup=self._lookup)
         return self._session
 
-    def _leader(self, request: str, url: str, answer: Answer, sent: object) -> URL:
+    def _leader(self, request: str, url: URL, answer: Answer, sent: object) -> URL:
         """Where a standby points to, if the token may go there."""
-        here, there, named = URL(url, encoded=True), None, ""
+        there, named = None, ""
         try:
-            there = here.join(URL(answer.headers.get("Location", ""), encoded=True))
+            there = url.join(URL(answer.headers.get("Location", ""), encoded=True))
             named = f"{there.host}:{there.port}"
         except ValueError:
             named = ""  # it holds the header
         if there is None or not named:
             raise malformed(f"{request} was answered with a redirect to something that is no address")
-        if there.scheme != here.scheme or named not in self._hosts or there.user is not None:
+        if there.scheme != url.scheme or named not in self._hosts or there.user is not None:
             raise RotationError(
                 Code.VAULT_REDIRECTED,
                 f"{request} was answered with a redirect to {_shown(there, sent)}, and the token is sent to "
-                f"{', '.join(sorted(self._hosts))} over {here.scheme} only; vault.allowed_hosts may name more nodes",
+                f"{', '.join(sorted(self._hosts))} over {url.scheme} only; vault.allowed_hosts may name more nodes",
             )
         return there
 
 
-def _api_path(url: URL) -> str:
-    """The path as policies name it."""
-    return url.path.rpartition("/v1/")[2]
+def _named(method: str, url: URL) -> str:
+    """A request for messages: its method, and its path as policies name it."""
+    return f"{method.upper()} {url.path.rpartition('/v1/')[2]}"
 
 
 ECHO = 8
@@ -176,7 +175,7 @@ def _translate(request: str, error: Exception, timeout: float) -> RotationError:
     """An exception of aiohttp, ssl or the system as ours; its text stays behind."""
     match error:
         case TooLargeError():
-            return malformed(f"{request} was answered with more bytes than any answer that is of use")
+            return malformed(f"{request} was answered with more than {error.most} bytes")
         case UndecodableError():
             return malformed(f"{request} was answered in an encoding that cannot be undone")
         case UnusableCAFileError():

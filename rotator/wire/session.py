@@ -28,7 +28,15 @@ _WBITS = zlib.MAX_WBITS | 32
 
 
 class TooLargeError(Exception):
-    """A body is larger than it may be."""
+    """A body is larger than it may be.
+
+    Attributes:
+        most: Bytes that it might have had.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 class UndecodableError(Exception):
@@ -90,7 +98,7 @@ async def read_body(response: aiohttp.ClientResponse, most: int = MAX_BODY) -> b
         body += chunk
         if len(body) > most:
             response.close()
-            raise TooLargeError
+            raise TooLargeError(most)
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in {"gzip", "x-gzip", "deflate"}:
         return _inflate(body, most)
@@ -106,7 +114,7 @@ def _inflate(body: bytes | bytearray, most: int) -> bytes:
     except zlib.error:
         raise UndecodableError from None
     if len(decoded) > most:
-        raise TooLargeError
+        raise TooLargeError(most)
     if not stream.eof:
         raise UndecodableError
     return decoded

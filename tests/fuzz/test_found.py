@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from yarl import URL
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Secret, TokenRecord
@@ -124,9 +125,10 @@ def test_a_record_of_an_early_year_is_read_back_as_it_was_written_c03() -> None:
 async def test_a_redirect_of_vault_to_a_host_named_like_the_token_does_not_show_it_v04() -> None:
     head = f"HTTP/1.1 307 X\r\nLocation: http://a.{SECRET.lower()}.example:8200/v1/x\r\nContent-Length: 0\r\n\r\n"
     async with hostile(_hears_no_body(head.encode())) as url:
-        transport = Transport(frozenset({url.split("/")[2]}))
+        vault = URL(url)
+        transport = Transport(frozenset({vault.authority}))
         with pytest.raises(RotationError, match="a redirect to another place") as caught:
-            await transport.send("GET", url, {"X-Vault-Token": f"s.{SECRET}"})
+            await transport.send("GET", vault, {"X-Vault-Token": f"s.{SECRET}"})
         await transport.close()
     assert SEARCHER.look_at_error(caught.value, "the redirect") == []
 
