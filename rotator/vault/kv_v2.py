@@ -1,8 +1,8 @@
 """The token record in a KV v2 key: written with check-and-set, at paths that bear our mark.
 
 The mark stands in custom_metadata before the first version is written, so that a crash never leaves a path with our
-data and no mark. What a write answers is believed; the key is read before a write only when it is not known what is in
-it: at the start, after a conflict, and after a request whose outcome is not known (V19, V28).
+data and no mark. What a read or a write answers is believed; the key is read before a write only when it is not known
+what is in it: after a conflict, and after a request whose outcome is not known (V19, V28).
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class _Known:
     """What the key holds, as far as the last write or read told.
 
     Attributes:
-        record: What it holds.
-        version: What check-and-set is against.
+        record: What it holds; None for nothing, or nothing whole.
+        version: What check-and-set is against; 0 for a key without versions.
         written_at: When our write was answered, on the elapsed clock; the distant past for what was only read.
     """
 
-    record: TokenRecord = field(repr=False)
+    record: TokenRecord | None = field(repr=False)
     version: int
     written_at: float = -math.inf
 
@@ -81,44 +81,38 @@ class V2Key:
         if known is not None and stored.version < known.version and self._now() - known.written_at < SETTLED:
             self._known = known
             return known.record
-        self._check_owner(stored)
-        return self._note(stored)
+        return self._take(stored).record
 
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
-        known = self._known
-        if known is not None and known.record.stays_before(record):
-            return known.record
-        seen = 0 if known is None else known.version
+        known = self._known or self._take(await look(self._session, self._place))
         try:
-            if known is None:
-                stored = await look(self._session, self._place)
-                seen = stored.version
-                return await self._write_over(stored, record)
-            return await self._put(record, seen)
+            return await self._write_over(known, record)
         except CasMismatchError:
-            return await self._contend(record, seen)
-
-    def needs(self) -> Needs:
-        """What keeping a record needs from the policies."""
-        return {self._place.data: ALL, self._place.metadata: ALL}
-
-    async def _contend(self, record: TokenRecord, seen: int) -> TokenRecord:
-        """Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20)."""
-        stored = await self._look_no_older(seen)
+            pass
+        # Somebody else wrote: take theirs if it serves as well, else try once more on top of it (V20).
+        known = self._take(await self._look_no_older(known.version))
         try:
-            return await self._write_over(stored, record)
+            return await self._write_over(known, record)
         except CasMismatchError:
             raise RotationError(
                 Code.SINK_CONFLICT, f"somebody else wrote to {self._place.path} twice while rotator did"
             ) from None
 
-    async def _write_over(self, stored: Stored, record: TokenRecord) -> TokenRecord:
-        """Write on top of what was found there, unless that stays."""
-        held = await self._prepare(stored)
-        if held is not None and held.stays_before(record):
-            return held
-        return await self._put(record, stored.version)
+    def needs(self) -> Needs:
+        """What keeping a record needs from the policies."""
+        return {self._place.data: ALL, self._place.metadata: ALL}
+
+    async def _write_over(self, known: _Known, record: TokenRecord) -> TokenRecord:
+        """Write on top of what is known to be there, unless that stays."""
+        if known.record is not None and known.record.stays_before(record):
+            return known.record
+        if known.version == 0:
+            try:
+                await self._mark()
+            except CasMismatchError:  # by another rotator at the same moment, whose mark may be as good as ours
+                await self._mark()
+        return await self._put(record, known.version)
 
     async def _look_no_older(self, seen: int) -> Stored:
         """What is at the key. A version below `seen` is believed only when it stays: Vault was restored (V29)."""
@@ -130,20 +124,12 @@ class V2Key:
             stored = await look(self._session, self._place)
         return stored
 
-    async def _prepare(self, stored: Stored) -> TokenRecord | None:
-        """Make sure that the path is ours; return what it holds."""
-        self._check_owner(stored)
-        if stored.version == 0:
-            try:
-                await self._mark()
-            except CasMismatchError:  # by another rotator at the same moment, whose mark may be as good as ours
-                await self._mark()
-        return self._note(stored)
-
-    def _note(self, stored: Stored) -> TokenRecord | None:
-        held = restore(stored.fields, self._fields)
-        self._known = None if held is None else _Known(held, stored.version)
-        return held
+    def _take(self, stored: Stored) -> _Known:
+        """Know what was found there, if it is ours."""
+        if stored.version > 0:
+            self._check_mark(stored.custom, stored.version)
+        self._known = _Known(restore(stored.fields, self._fields), stored.version)
+        return self._known
 
     async def _put(self, record: TokenRecord, version: int) -> TokenRecord:
         self._known = None  # until an answer is there, the outcome is not known
@@ -160,8 +146,10 @@ class V2Key:
     async def _mark(self) -> None:
         """Write the mark beside the custom_metadata that is there; everything else of the key stays as it is.
 
-        hvac's own method is not used: it resets delete_version_after. OpenBao checks metadata_cas, so that two
-        rotators cannot both mark a path; HashiCorp's Vault ignores it.
+        It is read before, since the key may have been looked at a while ago: what somebody else has put there since
+        is not to be marked as ours (V24). That cannot be left to check-and-set: of the metadata OpenBao alone checks
+        it, so that two rotators cannot both mark a path, and a write of data does not count there; HashiCorp's Vault
+        ignores it. hvac's own method is not used: it resets delete_version_after.
         """
         place = self._place
         try:
@@ -173,7 +161,7 @@ class V2Key:
         except NotFoundError:
             metadata = {}
         custom = custom_metadata(metadata)
-        self._check_mark(custom, versions=0)
+        self._check_mark(custom, metadata.get("current_version", 0))
         if _is_mark(custom, self._credential):
             return
         body = {
@@ -184,10 +172,6 @@ class V2Key:
             lambda client: client.write_data(quote(place.metadata), data=body),
             {place.metadata: ("create", "update")},
         )
-
-    def _check_owner(self, stored: Stored) -> None:
-        if stored.version > 0:
-            self._check_mark(stored.custom, stored.version)
 
     def _check_mark(self, custom: Mapping[str, str], versions: int) -> None:
         """Refuse what is not ours (V24); a key without versions and without a mark is free."""

@@ -103,6 +103,49 @@ async def test_v25_a_second_token_costs_one_request_and_one_version(
     assert await version(admin, key) == 2
 
 
+async def test_v24_a_first_token_is_marked_and_written_without_a_second_look_at_the_data(
+    relay: Relay, relayed: KvSink, key: str
+) -> None:
+    await relayed.read()
+    relay.seen.clear()
+    await relayed.write(record())
+    metadata = f"/v1/secret/metadata/{key}"
+    assert relay.seen == [("GET", metadata), ("POST", metadata), ("POST", f"/v1/secret/data/{key}")]
+
+
+async def test_v24_what_somebody_else_has_put_there_since_the_look_is_refused_and_not_marked(
+    sink: KvSink, admin: Admin, key: str
+) -> None:
+    assert await sink.read() is None
+    await admin.put(key, precious="data")
+    with pytest.raises(RotationError) as caught:
+        await sink.write(record())
+    assert caught.value.code is Code.SINK_FOREIGN
+    assert (await admin.document(key))["data"] == {"precious": "data"}
+    assert (await admin.metadata(key))["custom_metadata"] is None
+
+
+async def test_v20_h01_what_another_rotator_has_written_since_the_look_stays_when_it_is_better(
+    session: VaultSession, admin: Admin, key: str
+) -> None:
+    one, two = (KvSink(session, f"secret/{key}", "billing") for _ in range(2))
+    assert await one.read() is None
+    await two.write(record("better", life=900))
+    assert await one.write(record("worse", life=600)) == record("better", life=900)
+    assert await version(admin, key) == 1
+
+
+async def test_v21_a_deleted_version_that_was_looked_at_costs_one_request_to_write_over(
+    relay: Relay, relayed: KvSink, admin: Admin, key: str
+) -> None:
+    await relayed.write(record("old"))
+    await admin.api.secrets.kv.v2.delete_latest_version_of_secret(key)
+    assert await relayed.read() is None
+    relay.seen.clear()
+    await relayed.write(record("new", life=700))
+    assert relay.seen == [("POST", f"/v1/secret/data/{key}")]
+
+
 async def test_v25_the_same_record_again_makes_no_version(sink: KvSink, admin: Admin, key: str) -> None:
     await sink.write(record())
     await sink.write(record())
