@@ -195,6 +195,18 @@ async def test_it_rings_no_more_once_it_is_stopped_and_may_be_stopped_again() ->
     assert stopped.rung == []
 
 
+async def test_a_ring_that_is_on_its_way_when_it_is_stopped_does_not_arrive() -> None:
+    stopped, other = Bell(), Bell()
+    stopped.schedule.start()
+    other.schedule.start()
+    stopped.plan("a", 0)
+    asyncio.get_running_loop().call_soon(stopped.schedule.stop)  # after APScheduler has rung
+    other.plan("b", SOON)
+    await other.rings(1)
+    other.schedule.stop()
+    assert stopped.rung == []
+
+
 async def test_whoever_has_rung_and_is_never_planned_anew_rings_again_after_a_beat_r07() -> None:
     bell = Bell(beat=timedelta(seconds=SOON))
     bell.schedule.start()

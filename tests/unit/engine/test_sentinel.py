@@ -21,6 +21,7 @@ from rotator.engine.sentinel import SWEPT, TICK, Sentinel
 from rotator.testing import (
     LoopClock,
     MemoryEndpoint,
+    MemorySchedule,
     MemorySink,
     MemorySource,
     RecordingJournal,
@@ -226,6 +227,35 @@ def test_an_overdue_plan_counts_as_lost_and_its_credential_is_looked_at_r07() ->
     assert watch.journal.events == [("schedule.mended", {"credential": "billing"})]
     assert interval + LATE < told_after <= interval + LATE + TICK + 0.1
     assert reads[1] == reads[0] + 1
+
+
+class Overdue(MemorySchedule):
+    """A schedule whose alarm clock has stopped, until it gets another."""
+
+    replanned = 0
+
+    def overdue(self) -> list[str]:
+        return [] if self.replanned else ["billing"]
+
+    def replan(self) -> None:
+        self.replanned += 1
+
+
+def test_an_alarm_clock_that_has_stopped_is_replaced_once_also_when_whoever_is_overdue_is_busy_r07() -> None:
+    async def stopped() -> tuple[int, list[str]]:
+        clock = MovableClock()
+        watch = Watch(clock)
+        schedule = Overdue(clock)
+        sentinel = Sentinel(clock, watch.loop.time, schedule, watch.dispatcher, watch.journal)
+        spec = CredentialSpec("billing", "thx", ())
+        rotation = Rotation(spec, watch.source, watch.endpoint, [watch.sink], clock, watch.journal)
+        watch.dispatcher.add(rotation, watch.gate)
+        sentinel.mend()
+        sentinel.mend()
+        await watch.end()
+        return schedule.replanned, [name for name in watch.told if name == "schedule.mended"]
+
+    assert run_in_virtual_time(stopped()) == (1, [])
 
 
 def test_a_schedule_that_was_held_up_together_with_the_sentinel_has_lost_nothing_c08_r07() -> None:
