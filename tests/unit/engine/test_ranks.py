@@ -53,3 +53,13 @@ def test_the_dead_are_cleared_away_before_they_outnumber_the_living_by_much() ->
     for number in range(10):
         ranks.drop(f"name-{number}")
     assert len(ranks._heap) <= SPARE
+
+
+def test_who_is_first_when_all_others_were_ranked_anew_is_found_with_the_dead_cleared_away() -> None:
+    ranks = Ranks()
+    for number in range(10 * SPARE):
+        ranks.put(f"name-{number}", float(number))
+    for number in range(10 * SPARE - 1):
+        ranks.put(f"name-{number}", 1e6 + number)
+    assert ranks.first() == (10 * SPARE - 1, f"name-{10 * SPARE - 1}")
+    assert len(ranks._heap) == 10 * SPARE
