@@ -35,6 +35,8 @@ class EndpointSettings:
 class HttpTokenEndpoint:
     """A token endpoint as one credential sees it; see `rotator.core.ports.TokenEndpoint`."""
 
+    __slots__ = ("_clock", "_provider", "_settings")
+
     def __init__(self, provider: Provider, settings: EndpointSettings, clock: Clock) -> None:
         self._provider = provider
         self._settings = settings

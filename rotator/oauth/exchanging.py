@@ -21,6 +21,8 @@ class ExchangingEndpoint:
         subject: Where the subject token is, and the actor token where there is one.
     """
 
+    __slots__ = ("_endpoint", "_subject")
+
     def __init__(self, endpoint: TokenEndpoint, subject: Source) -> None:
         self._endpoint = endpoint
         self._subject = subject

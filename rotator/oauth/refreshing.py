@@ -63,6 +63,8 @@ class Consented:
         store: Where it is kept.
     """
 
+    __slots__ = ("_clock", "_me", "_name", "_others", "_unsaved", "store")
+
     def __init__(self, store: ConsentStore, clock: Clock, name: str) -> None:
         self.store = store
         self._clock = clock
@@ -167,6 +169,8 @@ class Consented:
 class ConsentedSource:
     """A source whose credentials count as others once somebody has signed in anew; see `rotator.core.ports.Source`."""
 
+    __slots__ = ("_consented", "_source")
+
     def __init__(self, source: Source, consented: Consented) -> None:
         self._source = source
         self._consented = consented
@@ -179,6 +183,8 @@ class ConsentedSource:
 
 class ConsentedEndpoint:
     """A token endpoint that is asked with the refresh token; see `rotator.core.ports.TokenEndpoint`."""
+
+    __slots__ = ("_consented", "_endpoint")
 
     def __init__(self, endpoint: TokenEndpoint, consented: Consented) -> None:
         self._endpoint = endpoint

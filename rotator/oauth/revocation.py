@@ -29,6 +29,8 @@ class Revocation:
         clock: Time.
     """
 
+    __slots__ = ("_clock", "_provider", "_settings", "_source")
+
     def __init__(self, provider: Provider, settings: EndpointSettings, source: Source, clock: Clock) -> None:
         self._provider = provider
         self._settings = settings

@@ -57,6 +57,8 @@ class VerifyingEndpoint:
         share: Of the life, after which the credential's tokens are renewed; see `CredentialSpec.renewal_share`.
     """
 
+    __slots__ = ("_checks", "_clock", "_endpoint", "_kept", "_share")
+
     def __init__(
         self, endpoint: TokenEndpoint, checks: Sequence[Check], clock: Clock, share: float = EARLIEST_RENEWAL
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from rotator.core.errors import Code, RotationError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 
 class _Key(Protocol):
+    @property
+    def place(self) -> Place: ...
+
     async def read(self) -> TokenRecord | None: ...
 
     async def write(self, record: TokenRecord) -> TokenRecord: ...
@@ -28,6 +32,9 @@ class _Key(Protocol):
 
 _KEYS: Mapping[int, Callable[[VaultSession, Place, str, Mapping[str, str]], _Key]] = {1: V1Key, 2: V2Key}
 """How a record is kept, by the engine's version."""
+
+_UNCHANGED: Mapping[str, str] = MappingProxyType({})
+"""Every field under our own name; one for all sinks."""
 
 
 class KvSink:
@@ -40,6 +47,7 @@ class KvSink:
         fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
     """
 
+    __slots__ = ("_at", "_credential", "_fields", "_path", "name", "session")
     kind = "vault"
 
     def __init__(
@@ -49,8 +57,8 @@ class KvSink:
         self.session = session
         self._path = path
         self._credential = credential
-        self._fields = dict(fields or {})
-        self._at: tuple[Place, _Key] | None = None
+        self._fields = dict(fields) if fields else _UNCHANGED
+        self._at: _Key | None = None
 
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`.
@@ -91,12 +99,14 @@ class KvSink:
         return (await self._key()).needs()
 
     async def _key(self) -> _Key:
-        place = await self.session.mounts.resolve(self._path)
-        if self._at is None or self._at[0] != place:
-            self._at = (place, _KEYS[place.version](self.session, place, self._credential, self._fields))
-        return self._at[1]
+        mounts, at = self.session.mounts, self._at
+        if at is None or not mounts.stands(at.place):
+            place = await mounts.resolve(self._path)
+            if at is None or at.place != place:
+                at = self._at = _KEYS[place.version](self.session, place, self._credential, self._fields)
+        return at
 
     def _forget(self) -> None:
         if self._at is not None:
-            self.session.mounts.forget(self._at[0])
+            self.session.mounts.forget(self._at.place)
             self._at = None

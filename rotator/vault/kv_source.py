@@ -28,6 +28,8 @@ class KvSource:
         wanted: Which fields of the document are needed.
     """
 
+    __slots__ = ("_digested", "_path", "_wanted", "session")
+
     def __init__(self, session: VaultSession, path: str, wanted: Wanted | None = None) -> None:
         self.session = session
         self._path = path

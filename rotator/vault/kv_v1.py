@@ -34,24 +34,29 @@ class V1Key:
         place: The key.
         credential: Not stored: KV v1 has no place for a mark.
         fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
+
+    Attributes:
+        place: The key.
     """
+
+    __slots__ = ("_fields", "_session", "place")
 
     def __init__(self, session: VaultSession, place: Place, credential: str, fields: Mapping[str, str]) -> None:
         del credential
         self._session = session
-        self._place = place
+        self.place = place
         self._fields = fields
 
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`."""
-        document = (await look(self._session, self._place)).fields
+        document = (await look(self._session, self.place)).fields
         held = restore(document, self._fields)
         # A whole record under our own names is ours too: it is from before the fields were renamed.
         if document and held is None and restore(document, {}) is None:
             raise RotationError(
                 Code.SINK_FOREIGN,
-                f"{self._place.path} holds a document that is no whole record of rotator's, so it is left alone. "
-                f"Remove it with `bao kv delete {self._place.path}`, or choose another path",
+                f"{self.place.path} holds a document that is no whole record of rotator's, so it is left alone. "
+                f"Remove it with `bao kv delete {self.place.path}`, or choose another path",
             )
         return held
 
@@ -60,7 +65,7 @@ class V1Key:
         held = await self.read()
         if held is not None and held.stays_before(record):
             return held
-        place = self._place
+        place = self.place
         document: dict[str, Any] = {
             **rename(record.fields(), self._fields),
             "ttl": ttl(record.expires_at, self._session.clock.now().wall),
@@ -79,7 +84,7 @@ class V1Key:
 
     def needs(self) -> Needs:
         """What keeping a record needs from the policies."""
-        return {self._place.data: ("create", "read", "update")}
+        return {self.place.data: ("create", "read", "update")}
 
 
 def ttl(expires_at: datetime, now: datetime) -> int:

@@ -65,18 +65,23 @@ class V2Key:
         place: The key.
         credential: Whose token it is; part of the mark.
         fields: The consumers' names to the record's, where they differ: `{"token": "access_token"}`.
+
+    Attributes:
+        place: The key.
     """
+
+    __slots__ = ("_credential", "_fields", "_known", "_session", "place")
 
     def __init__(self, session: VaultSession, place: Place, credential: str, fields: Mapping[str, str]) -> None:
         self._session = session
-        self._place = place
+        self.place = place
         self._credential = credential
         self._fields = fields
         self._known: _Known | None = None
 
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`."""
-        stored = await look(self._session, self._place)
+        stored = await look(self._session, self.place)
         known, self._known = self._known, None
         if known is not None and stored.version < known.version and self._now() - known.written_at < SETTLED:
             self._known = known
@@ -85,7 +90,7 @@ class V2Key:
 
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
-        known = self._known or self._take(await look(self._session, self._place))
+        known = self._known or self._take(await look(self._session, self.place))
         try:
             return await self._write_over(known, record)
         except CasMismatchError:
@@ -96,12 +101,12 @@ class V2Key:
             return await self._write_over(known, record)
         except CasMismatchError:
             raise RotationError(
-                Code.SINK_CONFLICT, f"somebody else wrote to {self._place.path} twice while rotator did"
+                Code.SINK_CONFLICT, f"somebody else wrote to {self.place.path} twice while rotator did"
             ) from None
 
     def needs(self) -> Needs:
         """What keeping a record needs from the policies."""
-        return {self._place.data: ALL, self._place.metadata: ALL}
+        return {self.place.data: ALL, self.place.metadata: ALL}
 
     async def _write_over(self, known: _Known, record: TokenRecord) -> TokenRecord:
         """Write on top of what is known to be there, unless that stays."""
@@ -116,12 +121,12 @@ class V2Key:
 
     async def _look_no_older(self, seen: int) -> Stored:
         """What is at the key. A version below `seen` is believed only when it stays: Vault was restored (V29)."""
-        stored = await look(self._session, self._place)
+        stored = await look(self._session, self.place)
         for pause in CATCH_UP:
             if stored.version >= seen:
                 break
             await self._session.clock.sleep(pause)
-            stored = await look(self._session, self._place)
+            stored = await look(self._session, self.place)
         return stored
 
     def _take(self, stored: Stored) -> _Known:
@@ -133,7 +138,7 @@ class V2Key:
 
     async def _put(self, record: TokenRecord, version: int) -> TokenRecord:
         self._known = None  # until an answer is there, the outcome is not known
-        place, document = self._place, rename(record.fields(), self._fields)
+        place, document = self.place, rename(record.fields(), self._fields)
         answer = await self._session.call(
             lambda client: client.secrets.kv.v2.create_or_update_secret(
                 place.key, document, cas=version, mount_point=place.mount
@@ -151,7 +156,7 @@ class V2Key:
         it, so that two rotators cannot both mark a path, and a write of data does not count there; HashiCorp's Vault
         ignores it. hvac's own method is not used: it resets delete_version_after.
         """
-        place = self._place
+        place = self.place
         try:
             document = await self._session.call(
                 lambda client: client.secrets.kv.v2.read_secret_metadata(place.key, mount_point=place.mount),
@@ -175,7 +180,7 @@ class V2Key:
 
     def _check_mark(self, custom: Mapping[str, str], versions: int) -> None:
         """Refuse what is not ours (V24); a key without versions and without a mark is free."""
-        path, manager, owner = self._place.path, custom.get(MANAGED_BY), custom.get(CREDENTIAL)
+        path, manager, owner = self.place.path, custom.get(MANAGED_BY), custom.get(CREDENTIAL)
         if manager is None and versions == 0:
             return
         hand_over = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,17 +56,17 @@ class Place:
     Attributes:
         mount: Where the engine is mounted, without slashes around it.
         version: Of the engine, 1 or 2.
-        key: The path below the mount.
+        path: Mount and key, as `vault kv get` takes them.
     """
 
     mount: str
     version: int
-    key: str
+    path: str
 
     @property
-    def path(self) -> str:
-        """As `vault kv get` takes it."""
-        return f"{self.mount}/{self.key}"
+    def key(self) -> str:
+        """The path below the mount."""
+        return self.path.removeprefix(f"{self.mount}/")
 
     @property
     def data(self) -> str:
@@ -92,9 +93,13 @@ class Mounts:
         self._caller = caller
         self._where = within(namespace)
         self._known: dict[str, int] = {}
+        self._asked: dict[str, asyncio.Event] = {}
 
     async def resolve(self, path: str) -> Place:
         """The place that a path means.
+
+        Those who ask at the same time about paths with the same first segment wait for one answer, which most often
+        serves them all.
 
         Args:
             path: One that `check_path` lets through.
@@ -103,21 +108,40 @@ class Mounts:
             RotationError: MOUNT_MISSING when no KV engine serves the path; VAULT_DENIED when that cannot be told,
                 because the token may do nothing below it; VAULT_*.
         """
-        for mount, version in self._known.items():
-            if path.startswith(f"{mount}/"):
-                return Place(mount, version, path.removeprefix(f"{mount}/"))
-        url = f"/v1/sys/internal/ui/mounts/{quote(path)}"
-        try:
-            document = await self._caller.call(lambda client: client.adapter.get(url), {})
-        except RotationError as error:
-            raise (await self._unseen(path) if error.code is Code.VAULT_DENIED else error) from None
-        mount, version = _mount(path, document)
-        self._known[mount] = version
-        return Place(mount, version, path.removeprefix(f"{mount}/"))
+        known, first = self._served(path), path.partition("/")[0]
+        if known is None and first in self._asked:
+            # Once: when that has failed, nobody waits for a second one, which would take its time as well.
+            await self._asked[first].wait()
+            known = self._served(path)
+        return known if known is not None else await self._ask(path, first)
+
+    def stands(self, place: Place) -> bool:
+        """Whether a place is what `resolve` would answer, as far as is known."""
+        return self._known.get(place.mount) == place.version
 
     def forget(self, place: Place) -> None:
         """Ask anew the next time: what was found there did not look like this place (V22)."""
         self._known.pop(place.mount, None)
+
+    def _served(self, path: str) -> Place | None:
+        """The place of a path below a mount that is known."""
+        for mount, version in self._known.items():
+            if path.startswith(f"{mount}/"):
+                return Place(mount, version, path)
+        return None
+
+    async def _ask(self, path: str, first: str) -> Place:
+        answered = self._asked.setdefault(first, asyncio.Event())
+        url = f"/v1/sys/internal/ui/mounts/{quote(path)}"
+        try:
+            mount, version = _mount(path, await self._caller.call(lambda client: client.adapter.get(url), {}))
+        except RotationError as error:
+            raise (await self._unseen(path) if error.code is Code.VAULT_DENIED else error) from None
+        finally:
+            answered.set()
+            self._asked.pop(first, None)
+        self._known[mount] = version
+        return Place(mount, version, path)
 
     async def _unseen(self, path: str) -> RotationError:
         """Vault refuses to name the mount: because there is none, or because the token may do nothing there."""

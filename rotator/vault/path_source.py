@@ -66,6 +66,8 @@ class PathSource:
         given: Fields that are told elsewhere, by the document's names, such as a client id that is always the same.
     """
 
+    __slots__ = ("_digested", "_given", "_held", "_may_look_up", "_path", "_replaced", "_wanted", "session")
+
     def __init__(
         self, session: VaultSession, path: str, wanted: Wanted | None = None, given: Mapping[str, str] | None = None
     ) -> None:
