@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class Chronicle:
     """Tells the journal about one credential, and remembers what has been told."""
 
+    __slots__ = ("_adopted", "_clamp_told", "_ends", "_expired", "_failing", "_journal", "_spec")
+
     def __init__(self, spec: CredentialSpec, journal: Journal) -> None:
         self._spec = spec
         self._journal = journal
         self._adopted: str | None = None
         self._expired: str | None = None
-        self._ends = expiry.Told()
+        self._ends = expiry.NOTHING_TOLD
         self._clamp_told = False
         self._failing: tuple[Failure, bool] | None = None
 

@@ -69,3 +69,6 @@ class Told:
         if within is None or not nearer or within in known.days:
             return None, Told(end, within, known.days)
         return within, Told(end, within, known.days | {within})
+
+
+NOTHING_TOLD = Told()

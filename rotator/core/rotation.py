@@ -48,6 +48,11 @@ class Rotation:
         settled: Told what is known at the end of each pass; neither waits nor raises.
     """
 
+    __slots__ = (
+        *("seen", "spec"),
+        *("_clock", "_endpoint", "_minted", "_said", "_said_at", "_settled", "_sinks", "_source", "_told"),
+    )
+
     def __init__(
         self,
         spec: CredentialSpec,
@@ -62,7 +67,7 @@ class Rotation:
         self.seen = Observation(sinks={sink.name: SinkView() for sink in sinks})
         self._source = source
         self._endpoint = endpoint
-        self._sinks = {sink.name: sink for sink in sinks}
+        self._sinks = tuple(sinks)
         self._clock = clock
         self._settled = settled
         self._told = Chronicle(spec, journal)
@@ -119,7 +124,7 @@ class Rotation:
                     await self._mint(reason, around)
                     around = replace(around, may_mint=False)
                 case Deliver(token, names):
-                    await asyncio.gather(*(self._deliver(self._sinks[name], token, around) for name in names))
+                    await self._deliver_to([sink for sink in self._sinks if sink.name in names], token, around)
                 case Wait() as wait:
                     self._tell_expiry()
                     self._settled(self.seen)
@@ -132,7 +137,7 @@ class Rotation:
 
     async def _look(self, around: Surroundings) -> RotationError | None:
         """Read the source and every sink; return why the source could not be read."""
-        looks = (self._look_at(sink) for sink in self._sinks.values())
+        looks = (self._look_at(sink) for sink in self._sinks)
         # Together, so that a cancelled pass leaves no look behind that still runs.
         said, *_ = await asyncio.gather(self._read_source(), *looks)
         now = self._clock.elapsed()
@@ -157,15 +162,21 @@ class Rotation:
             self._set_view(sink, replace(view, failure=self._failure(record, Stage.READ, view.failure)))
 
     def _known(self, record: TokenRecord | None) -> BearerToken | None:
-        """The token of a record; its life as we know it when we have seen it before, whatever the wall clock did."""
+        """The token of a record; its life as we know it when we have seen it before, whatever the wall clock did.
+
+        One that is recorded as we would record it is the one we have: a token is in memory once, however many sinks
+        hold it and however often they are looked at.
+        """
         if record is None:
             return None
-        read = record.token(self._clock.now())
         for token in policy.tokens(self.seen):
-            if token.fingerprint == read.fingerprint:
+            if token.fingerprint == record.fingerprint:
+                if record == TokenRecord.of(token):
+                    return token
+                read = record.token(self._clock.now())
                 issued = replace(read.issued, elapsed=token.issued.elapsed)
                 return replace(read, issued=issued, lifetime=token.lifetime)
-        return read
+        return record.token(self._clock.now())
 
     async def _read_source(self) -> ClientCredentials | RotationError:
         """Read the credentials, or why there are none to mint from.
@@ -174,7 +185,8 @@ class Rotation:
         """
         read = await self._attempt(self._source.read())
         if isinstance(read, ClientCredentials):
-            self._take_inputs(read)
+            if self._is_news(read):
+                self._take_inputs(read)
             self._said = read
         elif not (read.code.retryable and isinstance(self._said, ClientCredentials)):
             self._said = read
@@ -192,6 +204,11 @@ class Rotation:
             failure=None if failure is not None and failure.stage is Stage.READ else failure,
             secret=None if read.expires is None else SecretEnd(read.version, read.expires),
         )
+
+    def _is_news(self, read: ClientCredentials) -> bool:
+        """Whether the source says anything else than it said last, or says it after it could not be read."""
+        said, failure = self._said, self.seen.failure
+        return said != read or (failure is not None and failure.stage is Stage.READ)
 
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
         fresh = self._clock.elapsed() - self._said_at < FRESH_READ
@@ -225,8 +242,8 @@ class Rotation:
         """Take a minted token in hand, unless it is worse than the one held."""
         now = self._clock.now()
         minted, repeated = self._recognise(grant)
-        self.seen = replace(self.seen, requested_at=grant.issued.elapsed)
         if minted.expires <= now.elapsed:
+            self.seen = replace(self.seen, requested_at=grant.issued.elapsed)
             error = RotationError(Code.EXPIRED_ON_ARRIVAL, "the provider handed out a token whose life is over")
             self._mint_failed(error, around, _stage(error))
             return
@@ -237,6 +254,7 @@ class Rotation:
         self.seen = replace(
             self.seen,
             in_hand=minted if better or repeated else self.seen.in_hand,
+            requested_at=grant.issued.elapsed,
             stalled_at=self.seen.stalled_at if better else now.elapsed,
             failure=None,
             forced=False,
@@ -275,6 +293,11 @@ class Rotation:
         plan = policy.next_mint(self.spec, self.seen, around, now.elapsed)
         left = policy.remaining(self.seen, now.elapsed)
         self._told.mint_failed(failure, plan, left, now, parked=policy.is_parked(self.seen))
+
+    async def _deliver_to(self, sinks: Sequence[Sink], token: BearerToken, around: Surroundings) -> None:
+        """Deliver to each on its own; the task that takes is saved where there is but one."""
+        first, *others = (self._deliver(sink, token, around) for sink in sinks)
+        await (asyncio.gather(first, *others) if others else first)
 
     async def _deliver(self, sink: Sink, token: BearerToken, around: Surroundings) -> None:
         written = await self._attempt(sink.write(TokenRecord.of(token)))
@@ -334,7 +357,8 @@ class Rotation:
         )
 
     def _set_view(self, sink: Sink, view: SinkView) -> None:
-        self.seen = replace(self.seen, sinks={**self.seen.sinks, sink.name: view})
+        if view != self.seen.sinks[sink.name]:
+            self.seen = replace(self.seen, sinks={**self.seen.sinks, sink.name: view})
 
     @staticmethod
     async def _attempt(work: Awaitable[T]) -> T | RotationError:

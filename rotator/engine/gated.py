@@ -29,6 +29,8 @@ class GatedEndpoint:
         nearing: Told when the provider's quota is nearly used up.
     """
 
+    __slots__ = ("_clock", "_endpoint", "_gate", "_nearing", "_recovered")
+
     def __init__(
         self,
         endpoint: TokenEndpoint,

@@ -69,23 +69,29 @@ async def _timed(work: Awaitable[T], clock: Clock, tell: Callable[[str, float], 
 class MeteredEndpoint:
     """A token endpoint whose requests are told of."""
 
+    __slots__ = ("_clock", "_endpoint", "_observer", "_provider")
+
     def __init__(self, endpoint: TokenEndpoint, provider: str, clock: Clock, observer: Observer) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._tell = partial(observer.minted, provider)
+        self._provider = provider
+        self._observer = observer
 
     async def mint(self, credentials: ClientCredentials) -> Grant:
         """See `rotator.core.ports.TokenEndpoint`."""
-        return await _timed(self._endpoint.mint(credentials), self._clock, self._tell)
+        tell = partial(self._observer.minted, self._provider)
+        return await _timed(self._endpoint.mint(credentials), self._clock, tell)
 
 
 class MeteredSink:
     """A sink whose writes are told of."""
 
+    __slots__ = ("_clock", "_observer", "_sink")
+
     def __init__(self, sink: Sink, clock: Clock, observer: Observer) -> None:
         self._sink = sink
         self._clock = clock
-        self._tell = partial(observer.delivered, sink.kind)
+        self._observer = observer
 
     @property
     def name(self) -> str:
@@ -103,7 +109,8 @@ class MeteredSink:
 
     async def write(self, record: TokenRecord) -> TokenRecord:
         """See `rotator.core.ports.Sink`."""
-        return await _timed(self._sink.write(record), self._clock, self._tell)
+        tell = partial(self._observer.delivered, self._sink.kind)
+        return await _timed(self._sink.write(record), self._clock, tell)
 
     async def check(self) -> None:
         """See `rotator.core.ports.Sink`."""

@@ -42,6 +42,28 @@ async def test_a_source_that_has_just_refused_to_be_read_is_not_asked_again_in_t
     assert desk.endpoint.requests == []
 
 
+async def test_a_token_is_in_memory_once_however_often_its_sinks_are_looked_at(desk: Desk) -> None:
+    await desk.run(after=0.7)  # records carry whole seconds, and are no less the token's for that
+    for _ in range(3):
+        await desk.run(after=60)
+    assert {id(view.holds) for view in desk.rotation.seen.sinks.values()} == {id(desk.rotation.seen.in_hand)}
+
+
+async def test_a_record_whose_dates_somebody_changed_is_written_anew(desk: Desk) -> None:
+    await desk.run()
+    record = _record(desk.sinks[0])
+    desk.sinks[0].record = replace(record, issued_at=record.issued_at + timedelta(seconds=9))
+    await desk.run(after=60)
+    assert _record(desk.sinks[0]) == record
+
+
+async def test_what_a_mint_found_amiss_with_the_secret_is_over_once_the_source_has_been_read_again(desk: Desk) -> None:
+    desk.endpoint.faults.next("mint", RotationError(Code.SECRET_MALFORMED, "no certificate in it"))
+    await desk.run()
+    await desk.run(after=policy.PARKED_LOOK)
+    assert desk.held == ["client.token.1"] * 2
+
+
 async def test_a_secret_is_read_anew_for_a_mint_although_no_look_is_due(desk: Desk) -> None:
     await desk.run()
     desk.rotation.force()
