@@ -89,7 +89,7 @@ SLOW = 4.0
         pytest.param(25 * PASSES, Limits(1000, 1.0, 1000), SLOW, id="a slow Vault"),
     ],
 )
-def test_no_renewal_expires_in_a_start_that_lasts_longer_than_a_life_r03_r08(
+def test_no_renewal_expires_in_a_start_that_lasts_longer_than_a_life_r03(
     many: int, limits: Limits, takes: float
 ) -> None:
     async def start() -> tuple[list[dict[str, object]], float, int]:
