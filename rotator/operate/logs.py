@@ -1,32 +1,26 @@
-"""Structured logs: one pipe for our own events and for the records of every library, redaction last in it."""
+"""Structured logs: what is told at which level, and one pipe for all that the process says; see `lines`."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
-
-import structlog
 
 from rotator.core import expiry
 from rotator.core.errors import whence
-from rotator.core.model import rfc3339
+from rotator.operate import lines
 from rotator.operate.outlet import Outlet
-from rotator.operate.redaction import redact_fields
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping
     from typing import TextIO
 
-    from structlog.typing import EventDict, Processor
+    from structlog.typing import FilteringBoundLogger
 
     from rotator.core.ports import Journal
 
@@ -82,14 +76,17 @@ class LogSettings:
 class Log:
     """The journal of the process (see `rotator.core.ports.Journal`)."""
 
-    def __init__(self, outlet: Outlet) -> None:
-        self._logger = structlog.get_logger("rotator")
+    def __init__(self, outlet: Outlet, logger: FilteringBoundLogger) -> None:
+        self._logger = logger
         self._outlet = outlet
         self._dropped = 0
 
     def event(self, name: str, /, **fields: object) -> None:
         """Write one event at its level."""
-        self._logger.log(_level(name, fields), name, **fields)
+        try:
+            self._logger.log(_level(name, fields), name, **fields)
+        except Exception as error:  # noqa: BLE001  whoever tells of something must not fail because of it
+            self._outlet.write(lines.unformattable(error))
         if self._outlet.dropped > self._dropped:
             lost, self._dropped = self._outlet.dropped - self._dropped, self._outlet.dropped
             # The report may be lost as well; so the next one tells them all.
@@ -116,37 +113,13 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> Log:
     """
     stream = stream or sys.stderr
     people = settings.format == "console" or (settings.format == "auto" and stream.isatty())
+    colors = stream.isatty() and not os.environ.get("NO_COLOR")
+    renderer = lines.for_people(colors=colors) if people else lines.for_machines
     outlet = Outlet(stream)
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _drop_traceback,
-            _plain,
-            _redact,
-            _console(stream.isatty() and not os.environ.get("NO_COLOR")) if people else _json_line,
-        ],
-    )
-    handler = _OutletHandler(outlet)
-    handler.setFormatter(formatter)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(settings.level.upper())
+    lines.through_logging(outlet, settings.level, renderer)
     for name in QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-    log = Log(outlet)
+    log = Log(outlet, lines.straight(outlet, settings.level, renderer))
     _catch_strays(log)
     return log
 
@@ -172,52 +145,3 @@ def _catch_strays(log: Log) -> None:
     sys.excepthook = lambda _, error, __: tell("main thread", error)
     threading.excepthook = lambda args: tell("thread", args.exc_value)
     sys.unraisablehook = lambda args: tell("finalizer", args.exc_value)
-
-
-class _OutletHandler(logging.Handler):
-    def __init__(self, outlet: Outlet) -> None:
-        super().__init__()
-        self._outlet = outlet
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except Exception as error:  # noqa: BLE001  a record that cannot be formatted must not raise where it was made
-            line = json.dumps({"level": "error", "event": "log.unformattable", "detail": whence(error)})
-        self._outlet.write(line)
-
-
-def _drop_traceback(_: object, __: str, event: MutableMapping[str, Any]) -> EventDict:
-    """Replace a traceback by the kind and place of its exception: its text and its locals may hold secrets."""
-    info = event.pop("exc_info", None)
-    event.pop("stack_info", None)
-    error = info[1] if isinstance(info, tuple) else info
-    if isinstance(error, BaseException):
-        event["exception"] = whence(error)
-    return event
-
-
-def _plain(_: object, __: str, event: MutableMapping[str, Any]) -> EventDict:
-    """Times as RFC 3339 in UTC, enumerations as their value."""
-    return {key: _plain_value(value) for key, value in event.items() if not (key == "logger" and value == "rotator")}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, Enum):
-        return str(value)
-    return value
-
-
-def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> EventDict:
-    return redact_fields(event)
-
-
-def _json_line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-    head = {key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}
-    return json.dumps({**head, **event}, default=str, ensure_ascii=False)
-
-
-def _console(colors: bool) -> Processor:  # noqa: FBT001  one yes or no about the terminal
-    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)

@@ -30,7 +30,8 @@ class Outlet:
     """
 
     def __init__(self, stream: TextIO | Callable[[bytes], int]) -> None:
-        self._lines: queue.Queue[str | None] = queue.Queue(CAPACITY)
+        # Not a Queue: a finalizer that fails while its lock is held tells of it here, and would wait for itself.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._dropped = 0
         self._left = b""
         self._write, self._close = _way_out(stream)
@@ -44,17 +45,14 @@ class Outlet:
 
     def write(self, line: str) -> None:
         """Hand over one line; never blocks and never raises."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < CAPACITY:  # one more for each thread that writes just then
+            self._lines.put(line)
+        else:
             self._dropped += 1
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what waits, for at most `timeout` seconds."""
-        try:
-            self._lines.put(None, timeout=timeout)
-        except queue.Full:
-            return
+        self._lines.put(None)
         self._thread.join(timeout)
 
     def _drain(self) -> None:

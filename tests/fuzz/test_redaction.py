@@ -97,6 +97,27 @@ def test_what_has_been_cut_once_stays_as_it_is_whatever_it_was(text: str) -> Non
     checks.redaction(text)
 
 
+ANY_TEXT = st.one_of(
+    st.lists(st.sampled_from(WORDS) | st.text(max_size=3), max_size=12).map("".join),
+    st.builds(lambda dress, name, secret: dress(name, secret), st.sampled_from(list(DRESSES.values())),
+              st.sampled_from(NAMES), st.sampled_from(SECRETS)),
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=2000)
+@given(ANY_TEXT)
+def test_a_text_is_cut_the_same_where_no_quick_look_can_pass_it_over(text: str) -> None:
+    """Letters beyond ASCII are beyond the quick look; at the end they would change where a value ends."""
+    assert redact_text(f"é {text}") == f"é {redact_text(text)}"
+
+
+@settings(max_examples=400, deadline=2000)
+@given(st.lists(ANY_TEXT, max_size=4))
+def test_texts_that_are_looked_at_together_are_cut_as_each_is_on_its_own(texts: list[str]) -> None:
+    fields: dict[str, object] = {f"a{number}": text for number, text in enumerate(texts)}
+    assert redact_fields(fields) == {name: redact(text) for name, text in fields.items()}
+
+
 class Unwritable:
     """A value of a library whose repr fails."""
 

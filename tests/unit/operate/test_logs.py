@@ -7,9 +7,10 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,13 +34,13 @@ def lines() -> Iterator[Callable[..., list[dict[str, Any]]]]:
     before = root.handlers[:], root.level, sys.excepthook, sys.unraisablehook, threading.excepthook
 
     def run(
-        work: Callable[[Any], None], level: str = "info", stream: io.StringIO | None = None
+        work: Callable[[Any], None], level: str = "info", stream: io.StringIO | None = None, look: str = "json"
     ) -> list[dict[str, Any]]:
         stream = stream or io.StringIO()
-        log = configure(LogSettings(level=level, format="json"), stream)  # type: ignore[arg-type]  # a level
+        log = configure(LogSettings(level, look), stream)  # type: ignore[arg-type]  # words of both
         work(log)
         log.close()
-        return [json.loads(line) for line in stream.getvalue().splitlines()]
+        return [json.loads(line) for line in stream.getvalue().splitlines()] if look == "json" else []
 
     yield run
     root.handlers[:], sys.excepthook, sys.unraisablehook = before[0], before[2], before[3]
@@ -59,6 +60,35 @@ def test_an_event_is_one_json_object_with_time_level_and_name_first(lines: Any) 
 def test_the_end_of_a_client_secret_is_an_error_from_one_day_before_it_on(lines: Any, within: int, level: str) -> None:
     (line,) = lines(lambda log: log.event("credential.expiring", credential="a", within_days=within))
     assert line["level"] == level
+
+
+WORDED = {
+    "a mint": {"credential": "billing", "reason": Reason.ABSENT, "expires_at": datetime(2026, 11, 24, 12, tzinfo=UTC)},
+    "a failure": {"detail": f"sent Bearer {JWT}", "attempt": 3, "retryable": True, "cure": "wait; it is tried again"},
+    "something deep": {"client_secret": "CANARY", "headers": [{"a": b"password=CANARY", "b": None}], "share": 0.5},
+}
+
+
+@pytest.mark.parametrize("look", ["json", "console"])
+@pytest.mark.parametrize("fields", WORDED.values(), ids=WORDED)
+def test_an_event_is_written_as_a_record_of_a_library_with_the_same_fields_is(
+    lines: Any, look: Any, fields: dict[str, object]
+) -> None:
+    def work(log: Any) -> None:
+        log.event("token.minted", **fields)
+        logging.getLogger("rotator").info("token.minted", extra=fields)
+
+    stream = io.StringIO()
+    lines(work, stream=stream, look=look)
+    ours, theirs = re.sub(r"\S+Z\b", "at some time", stream.getvalue()).splitlines()
+    assert ours == theirs
+
+
+def test_an_event_that_cannot_be_written_is_told_as_that_and_raises_nothing_r06(lines: Any) -> None:
+    no_such_time = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+    (line,) = lines(lambda log: log.event("token.minted", expires_at=no_such_time))
+    assert (line["event"], line["level"]) == ("log.unformattable", "error")
+    assert line["detail"].startswith("OverflowError at ")
 
 
 def test_retries_are_told_at_debug_level_only(lines: Any) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rotator.core.errors import Code
 from rotator.core.model import Secret
-from rotator.operate.redaction import CUT, redact, redact_fields, redact_text
+from rotator.operate.redaction import CUT, is_harmless, redact, redact_fields, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +87,29 @@ def test_what_people_need_is_kept_as_it_is(key: str) -> None:
 @pytest.mark.parametrize("code", Code, ids=lambda code: code.text)
 def test_the_words_of_our_own_messages_are_kept(code: Code) -> None:
     assert redact_text(f"{code.text} {code.meaning} {code.cure}") == f"{code.text} {code.meaning} {code.cure}"
+
+
+SUSPECT = (
+    "eyJhbGciOiJSUzI1NiJ9", "hvs.CANARYCANARY", "hvb.CANARYCANARY", "hvr.CANARYCANARY", "s.CANARYCANARYCANARYCANARY",
+    "b.CANARYCANARYCANARYCANARY", "r.CANARYCANARYCANARYCANARY", "-----BEGIN PRIVATE KEY-----CANARY", "Bearer CANARY",
+    "BASIC CANARY", "https://me:CANARY@host", "access_token=CANARY", "ID-TOKEN : CANARY", "client_secret=CANARY",
+    "client_secret_previous=CANARY", 'secret_id\\\\": CANARY', "secretid=CANARY", "password=CANARY", "passwd:CANARY",
+    "passphrase='CANARY'", "client_assertion=CANARY", "private_key=CANARY", "apikey=CANARY", "Authorization:CANARY",
+    "secret=CANARY", "pa\u017f\u017fword=CANARY", "api_\u212aey=CANARY",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SUSPECT)
+def test_the_quick_look_passes_nothing_over_that_a_closer_one_would_cut(text: str) -> None:
+    assert not is_harmless(text)
+    assert not is_harmless(f"before\0{text}\0after")
+    assert CUT in redact_text(text)
+    assert redact_fields({"a": "harmless", "b": text, "c": "harmless"})["b"] == redact_text(text)
+
+
+def test_the_quick_look_lets_what_we_say_every_day_pass() -> None:
+    assert all(is_harmless(str(value)) for value in KEPT.values())
+    assert is_harmless("vault:secret/tokens/billing\0see https://auth.example.com/token, which is asked again: soon")
 
 
 HIDES: dict[str, Callable[[object], object]] = {
