@@ -161,11 +161,14 @@ async def _costs(count: int) -> Costs:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print; last how many times as much it is among the most as among the fewest."""
     print(f"{'credentials':>11}" + "".join(f"{name:>10}" for name in Costs._fields))
+    rows = []
     for count in SIZES:
-        costs = asyncio.run(_costs(count))
-        print(f"{count:>11,}" + "".join(f"{cost:>10.1f}" for cost in costs), flush=True)
+        rows.append(asyncio.run(_costs(count)))
+        print(f"{count:>11,}" + "".join(f"{cost:>10.1f}" for cost in rows[-1]), flush=True)
+    ratios = (most / fewest for fewest, most in zip(rows[0], rows[-1], strict=True))
+    print(f"{'times':>11}" + "".join(f"{ratio:>10.2f}" for ratio in ratios))
 
 
 if __name__ == "__main__":
