@@ -38,7 +38,7 @@ LIST = "list"
 LONGEST_LIST = 32 << 20
 """Bytes of a LIST that comes at once, from a server without pages: a million keys of 30 characters."""
 
-CONNECTIONS = 40
+CONNECTIONS = 72
 """Open at most: the session's requests in flight, and a few for its own logins and probes."""
 
 
