@@ -16,19 +16,26 @@ from rotator.core.errors import Code, RotationError, whence
 from rotator.core.expiry import SecretEnd
 from rotator.core.model import BearerToken, ClientCredentials, Moment, TokenRecord, fingerprint
 from rotator.core.observation import NEVER, Failure, Observation, SinkView, Stage, Surroundings
-from rotator.core.policy import Deliver, Mint, Wait
+from rotator.core.policy import Deliver, Mint, Reason, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from rotator.core.model import CredentialSpec, Grant
-    from rotator.core.policy import Decision, Reason
+    from rotator.core.policy import Decision
     from rotator.core.ports import Clock, Journal, Sink, Source, TokenEndpoint
 
 T = TypeVar("T")
 
 FRESH_READ = 1.0
 """Seconds for which what the source has just said need not be asked again before a mint."""
+
+FIRST_READ = 60.0
+"""The same before a credential's very first mint, since in a cold start thousands wait at the gate for longer.
+
+A secret that changes meanwhile is read at the next look, as at any other time (P45), or as soon as the one before is
+refused (P14). What could not be read, or has been asked with already, is read anew all the same.
+"""
 
 
 def _nobody(_: Observation) -> None:
@@ -211,8 +218,7 @@ class Rotation:
         return said != read or (failure is not None and failure.stage is Stage.READ)
 
     async def _mint(self, reason: Reason, around: Surroundings) -> None:
-        fresh = self._clock.elapsed() - self._said_at < FRESH_READ
-        said = self._said if fresh and self._said is not None else await self._read_source()
+        said = await self._said_of_late(reason)
         if not around.may_mint and not policy.is_kept(self.seen, self._clock.elapsed()):
             return  # other credentials have just been read: a token that waited for its checks is not wanted any more
         grant = said if isinstance(said, RotationError) else await self._grant(said)
@@ -223,6 +229,13 @@ class Rotation:
                 await self._read_source()
         else:
             self._take(grant, reason, around)
+
+    async def _said_of_late(self, reason: Reason) -> ClientCredentials | RotationError:
+        """What the source has said, or says now where that was too long ago."""
+        age = self._clock.elapsed() - self._said_at
+        is_first = reason is Reason.ABSENT and self.seen.failure is None and isinstance(self._said, ClientCredentials)
+        is_fresh = age < (FIRST_READ if is_first else FRESH_READ)
+        return self._said if is_fresh and self._said is not None else await self._read_source()
 
     async def _grant(self, credentials: ClientCredentials) -> Grant | RotationError:
         """Ask with the first secret; with the next one only when the provider refuses the client itself."""

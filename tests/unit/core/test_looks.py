@@ -10,13 +10,14 @@ from rotator.core import policy
 from rotator.core.errors import Code, RotationError
 from rotator.core.observation import Surroundings
 from rotator.core.policy import Mint, Reason, Wait
-from tests.unit.core.desk import OPEN, Desk
+from tests.unit.core.desk import OPEN, SPEC, Desk
 
 if TYPE_CHECKING:
     from rotator.core.model import TokenRecord
     from rotator.testing import MemorySink
 
 SEALED = RotationError(Code.VAULT_UNAVAILABLE, "sealed")
+NO_LEAVE = Surroundings(may_mint=False)
 FOREIGN = RotationError(Code.SINK_FOREIGN, "somebody else's")
 
 
@@ -61,6 +62,63 @@ async def test_what_a_mint_found_amiss_with_the_secret_is_over_once_the_source_h
     desk.endpoint.faults.next("mint", RotationError(Code.SECRET_MALFORMED, "no certificate in it"))
     await desk.run()
     await desk.run(after=policy.PARKED_LOOK)
+    assert desk.held == ["client.token.1"] * 2
+
+
+async def test_a_first_token_is_asked_for_with_what_the_look_said_however_long_that_waited_at_the_gate() -> None:
+    desk = Desk(spec=replace(SPEC, recheck_interval=3600.0))
+    await desk.run(around=NO_LEAVE)
+    await desk.run(after=59)
+    assert (desk.source.reads, len(desk.endpoint.requests)) == (1, 1)
+
+
+async def test_after_a_minute_at_the_gate_a_secret_is_read_anew_for_the_first_token_too() -> None:
+    desk = Desk(spec=replace(SPEC, recheck_interval=3600.0))
+    await desk.run(around=NO_LEAVE)
+    await desk.run(after=61)
+    assert (desk.source.reads, len(desk.endpoint.requests)) == (2, 1)
+
+
+async def test_a_secret_that_was_asked_with_in_vain_is_read_anew_before_the_next_try(desk: Desk) -> None:
+    desk.endpoint.faults.next("mint", RotationError(Code.PROVIDER_UNAVAILABLE, "down"))
+    await desk.run()
+    await desk.run(after=2)
+    assert (desk.source.reads, len(desk.endpoint.requests)) == (2, 2)
+
+
+async def test_a_source_that_could_not_be_read_is_read_anew_once_the_gate_is_open(desk: Desk) -> None:
+    desk.source.faults.next("read", SEALED)
+    await desk.run(around=NO_LEAVE)
+    await desk.run(after=2)
+    assert desk.held == ["client.token.1"] * 2
+
+
+async def test_a_token_that_expired_is_asked_for_with_a_secret_that_is_read_anew(desk: Desk) -> None:
+    await desk.run()
+    await desk.run(after=601, around=NO_LEAVE)
+    await desk.run(after=2)
+    assert (desk.source.reads, len(desk.endpoint.requests)) == (3, 2)
+
+
+async def test_a_secret_that_changed_at_the_gate_is_asked_with_at_the_next_look_while_the_old_one_works_p45() -> None:
+    desk = Desk()
+    await desk.run(around=NO_LEAVE)
+    desk.source.store("client", "new")
+    await desk.run(after=30)
+    await desk.run(after=60)
+    assert [fields["reason"] for fields in desk.journal.named("token.minted")] == [
+        Reason.ABSENT,
+        Reason.INPUTS_CHANGED,
+    ]
+
+
+async def test_a_secret_that_changed_at_the_gate_is_asked_with_at_once_when_the_old_one_is_refused_p14_p45() -> None:
+    desk = Desk(accepts={"new"})
+    await desk.run(around=NO_LEAVE)
+    desk.source.store("client", "new")
+    wait = await desk.run(after=30)
+    assert wait.wants_mint
+    await desk.run()
     assert desk.held == ["client.token.1"] * 2
 
 
