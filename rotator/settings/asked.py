@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rotator.core.document import Wanted
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rotator.core.ports import Signer
-    from rotator.settings.model import Credential
+    from rotator.settings.credential import Credential
     from rotator.settings.providers import Provider
     from rotator.settings.sources import Source
 
 EXCHANGE = "token_exchange"
 
 USUAL_METHOD = "client_secret_basic"
+
+SHARED = 1024
+"""So many of what is made here are kept: thousands of credentials ask their provider for the same, and share it."""
+
+NO_ASSERTION = Assertion()
+
+_settings = lru_cache(maxsize=SHARED)(EndpointSettings)
 
 
 def endpoint(provider: Provider, credential: Credential, signer: Signer | None = None) -> EndpointSettings:
@@ -35,7 +43,8 @@ def endpoint(provider: Provider, credential: Credential, signer: Signer | None =
         signer: The key of Vault's transit engine that signs its assertions, if one does.
     """
     assertion, parameters = assertions(provider, credential), _parameters(provider, credential, signer)
-    return EndpointSettings(
+    # A signer is a credential's own, and is not to outlive it.
+    return (EndpointSettings if signer is not None else _settings)(
         parameters=parameters,
         client_auth=ClientAuthSettings(
             method=method(provider, credential),
@@ -76,7 +85,9 @@ def _parameters(provider: Provider, credential: Credential, signer: Signer | Non
 
 def assertions(provider: Provider, credential: Credential) -> Assertion:
     """How its assertions are made: key by key and claim by claim, its own words outweigh its provider's."""
-    own, general = credential.assertion or Assertion(), provider.assertion or Assertion()
+    own, general = credential.assertion, provider.assertion or NO_ASSERTION
+    if own is None:
+        return general
     said = {key: getattr(own, key) for key in own.model_fields_set}
     return general.model_copy(update={**said, "claims": {**general.claims, **own.claims}})
 
@@ -121,7 +132,14 @@ def wanted(provider: Provider, credential: Credential, names: Mapping[str, str])
     fields = grant.fields if subject(provider, credential) is None else ()
     further = dict.fromkeys((*how.further, *fields))
     needed = tuple(name for name in further if name != REFRESH_TOKEN and name not in kept)
-    return Wanted(proof, needed, how.optional, names)
+    return _wanted(proof, needed, how.optional, tuple(names.items()))
+
+
+@lru_cache(maxsize=SHARED)
+def _wanted(
+    proof: str, further: tuple[str, ...], optional: tuple[str, ...], names: tuple[tuple[str, str], ...]
+) -> Wanted:
+    return Wanted(proof, further, optional, dict(names))
 
 
 def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpec:
@@ -129,10 +147,15 @@ def spec(name: str, provider: Provider, credential: Credential) -> CredentialSpe
     return CredentialSpec(
         name=name,
         provider=credential.provider,
-        identity=(_place(provider), *_parameters(provider, credential).identity()),
+        identity=_identity(_place(provider), _parameters(provider, credential)),
         renew_at=credential.renew_at,
         recheck_interval=credential.recheck_interval,
     )
+
+
+@lru_cache(maxsize=SHARED)
+def _identity(place: tuple[str, str], parameters: GrantParameters) -> tuple[tuple[str, str], ...]:
+    return (place, *parameters.identity())
 
 
 def _place(provider: Provider) -> tuple[str, str]:

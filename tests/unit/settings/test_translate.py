@@ -138,6 +138,18 @@ def test_a_credential_asks_for_what_its_provider_says_unless_it_says_otherwise(h
     ]
 
 
+def test_credentials_that_ask_for_the_same_share_it_and_one_that_asks_for_more_has_its_own(home: Home) -> None:
+    home.changed("[defaults]", f"{ASKED}[defaults]")
+    settings = home.loads().settings
+    thx, billing = settings.providers["thx"], settings.credentials["billing"]
+    twin, other = billing.model_copy(), billing.model_copy(update={"scope": "more"})
+    assert asked.endpoint(thx, billing) is asked.endpoint(thx, twin)
+    assert asked.spec("a", thx, billing).identity is asked.spec("b", thx, twin).identity
+    assert asked.wanted(thx, billing, {"client_id": "id"}) is asked.wanted(thx, twin, {"client_id": "id"})
+    assert asked.wanted(thx, billing, {"client_id": "name"}).fields() == ("name", "client_secret")
+    assert asked.endpoint(thx, other).parameters.scope == "more"
+
+
 @pytest.mark.parametrize(
     "other",
     ['scope = "x"', 'audience = "x"', 'resource = "https://x"', 'parameters = { x = "1" }'],
