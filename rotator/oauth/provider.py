@@ -155,7 +155,7 @@ class Provider:
 
     async def _call(self, call: _Call) -> Answer:
         used = Progress()
-        PROGRESS.set(used)
+        watched = PROGRESS.set(used)
         try:
             async with asyncio.timeout(self.settings.timeout):
                 try:
@@ -166,6 +166,8 @@ class Provider:
                     return await self._exchange(call, reuse=False)
         except Exception as error:  # noqa: BLE001  no foreign exception leaves this room: it may carry the secret
             failure = self._translate(error, call.where, used)
+        finally:
+            PROGRESS.reset(watched)
         # Not raised above: even `from None` would carry the foreign one along, as its context.
         raise failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from rotator.core.errors import Code, RotationError
 from rotator.core.model import Consent, Secret, rfc3339
@@ -98,11 +99,9 @@ class VaultConsentStore:
             SIGNED_IN: rfc3339(consent.signed_in_at),
             CLAIMED: consent.claimed_by,
         }
+        body = {"options": {"cas": consent.version}, "data": document}
         answer = await self.session.call(
-            lambda client: client.secrets.kv.v2.create_or_update_secret(
-                place.key, document, cas=consent.version, mount_point=place.mount
-            ),
-            {place.data: ("create", "update")},
+            lambda client: client.write_data(quote(place.data), data=body), {place.data: ("create", "update")}
         )
         match answer.get("data"):
             case {"version": int() as version}:

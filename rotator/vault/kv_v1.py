@@ -6,6 +6,7 @@ So it is read before each write, which makes the time in which another writer's 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from rotator.core.errors import Code, RotationError
 from rotator.vault.kv import look
@@ -71,14 +72,7 @@ class V1Key:
             "ttl": ttl(record.expires_at, self._session.clock.now().wall),
         }
         await self._session.call(
-            lambda client: client.secrets.kv.v1.create_or_update_secret(
-                # Naming the method keeps hvac from reading first to choose one.
-                place.key,
-                document,
-                method="POST",
-                mount_point=place.mount,
-            ),
-            {place.data: ("create", "update")},
+            lambda client: client.write_data(quote(place.data), data=document), {place.data: ("create", "update")}
         )
         return record
 

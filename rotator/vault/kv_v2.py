@@ -138,12 +138,10 @@ class V2Key:
 
     async def _put(self, record: TokenRecord, version: int) -> TokenRecord:
         self._known = None  # until an answer is there, the outcome is not known
-        place, document = self.place, rename(record.fields(), self._fields)
+        place = self.place
+        body = {"options": {"cas": version}, "data": rename(record.fields(), self._fields)}
         answer = await self._session.call(
-            lambda client: client.secrets.kv.v2.create_or_update_secret(
-                place.key, document, cas=version, mount_point=place.mount
-            ),
-            {place.data: ("create", "update")},
+            lambda client: client.write_data(quote(place.data), data=body), {place.data: ("create", "update")}
         )
         self._known = _Known(record, _version(place, answer), self._now())
         return record
@@ -159,8 +157,7 @@ class V2Key:
         place = self.place
         try:
             document = await self._session.call(
-                lambda client: client.secrets.kv.v2.read_secret_metadata(place.key, mount_point=place.mount),
-                {place.metadata: ("read",)},
+                lambda client: client.read(quote(place.metadata)), {place.metadata: ("read",)}
             )
             metadata = _metadata(place, document)
         except NotFoundError:
