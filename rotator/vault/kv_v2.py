@@ -82,9 +82,8 @@ class V2Key:
     async def read(self) -> TokenRecord | None:
         """See `rotator.core.ports.Sink`."""
         stored = await look(self._session, self.place)
-        known, self._known = self._known, None
+        known = self._known
         if known is not None and stored.version < known.version and self._now() - known.written_at < SETTLED:
-            self._known = known
             return known.record
         return self._take(stored).record
 
@@ -130,10 +129,14 @@ class V2Key:
         return stored
 
     def _take(self, stored: Stored) -> _Known:
-        """Know what was found there, if it is ours."""
+        """Know what was found there, if it is ours. What was known before is kept: a token is in memory once."""
+        known, self._known = self._known, None
         if stored.version > 0:
             self._check_mark(stored.custom, stored.version)
-        self._known = _Known(restore(stored.fields, self._fields), stored.version)
+        record = restore(stored.fields, self._fields)
+        if known is not None and record == known.record:
+            record = known.record
+        self._known = _Known(record, stored.version)
         return self._known
 
     async def _put(self, record: TokenRecord, version: int) -> TokenRecord:

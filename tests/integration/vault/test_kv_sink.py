@@ -152,6 +152,11 @@ async def test_v25_the_same_record_again_makes_no_version(sink: KvSink, admin: A
     assert await version(admin, key) == 1
 
 
+async def test_a_look_that_finds_what_was_known_makes_no_second_copy_of_the_token(sink: KvSink) -> None:
+    written = await sink.write(record())
+    assert await sink.read() is written
+
+
 async def test_other_custom_metadata_and_settings_of_the_key_stay(sink: KvSink, admin: Admin, key: str) -> None:
     kept = {"max_versions": 4, "delete_version_after": "768h0m0s", "cas_required": True}
     await admin.api.write_data(f"secret/metadata/{key}", data={**kept, "custom_metadata": {"team": "blue"}})
