@@ -218,7 +218,7 @@ class Daemon:
                 self.overview.reloaded = False
             else:
                 await self._take_over(loaded)
-            self._manager.reloaded()
+            await self._manager.reloaded()
 
     async def _take_over(self, loaded: Loaded) -> None:
         # What is raised beyond ConfigError ends the daemon: it may have broken off halfway.

@@ -54,7 +54,7 @@ class ServiceManager:
         began = self._monotonic()
         while True:
             started = self._overview.first_round or self._monotonic() - began > READY_ANYWAY
-            if started and self._tell(notify.READY, notify.status(self._overview.line())):
+            if started and self._tell(notify.READY, notify.status(await self._overview.line())):
                 return
             await asyncio.sleep(READY_LOOK)
 
@@ -66,16 +66,16 @@ class ServiceManager:
 
     async def _inform(self) -> None:
         while True:
-            self._tell(notify.status(self._overview.line()))
+            self._tell(notify.status(await self._overview.line()))
             await asyncio.sleep(STATUS_INTERVAL)
 
     def reloading(self) -> None:
         """The configuration is read again."""
         self._tell(notify.reloading(self._monotonic()))
 
-    def reloaded(self) -> None:
+    async def reloaded(self) -> None:
         """It is in force, or the old one stays so."""
-        self._tell(notify.READY, notify.status(self._overview.line()))
+        self._tell(notify.READY, notify.status(await self._overview.line()))
 
     def stopping(self, grace: float) -> None:
         """The end has begun, and may take so many seconds."""

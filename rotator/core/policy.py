@@ -116,7 +116,7 @@ class Plan(NamedTuple):
 def decide(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Decision:
     """The next thing to do for one credential."""
     best = best_token(seen, now)
-    plan = _plan(spec, seen, around, best, now)
+    plan = planned(spec, seen, around, best, now)
     if plan.at <= now and (around.may_mint or is_kept(seen, now)):
         return Mint(plan.reason)
     retries = {} if best is None else _deliveries(spec, seen, best, around)
@@ -168,11 +168,13 @@ def remaining(seen: Observation, now: float) -> float:
 
 def next_mint(spec: CredentialSpec, seen: Observation, around: Surroundings, now: float) -> Plan:
     """When the next token request may be sent, and why not before."""
-    return _plan(spec, seen, around, best_token(seen, now), now)
+    return planned(spec, seen, around, best_token(seen, now), now)
 
 
-def _plan(spec: CredentialSpec, seen: Observation, around: Surroundings, best: BearerToken | None, now: float) -> Plan:
-    """The same, of the best token as it is known already."""
+def planned(
+    spec: CredentialSpec, seen: Observation, around: Surroundings, best: BearerToken | None, now: float
+) -> Plan:
+    """The same, for who knows the best token already."""
     wanted = _wanted(spec, seen, best)
     held = max(holds(spec, seen, around, best), key=_at)
     if wanted.at >= held.at:

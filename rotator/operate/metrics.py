@@ -21,12 +21,12 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from rotator.operate.status import State
+from rotator.operate.gauges import credential_gauges, posix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from rotator.operate.status import CredentialStatus, Status
+    from rotator.operate.status import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -99,11 +99,11 @@ class Meters:
         """Everything, as a scrape gets it."""
         read_off = CollectorRegistry(auto_describe=False)
         read_off.register(_ReadOff(status))
-        return generate_latest(self.registry) + generate_latest(read_off)
+        return generate_latest(self.registry) + generate_latest(read_off) + credential_gauges(status).encode()
 
 
 class _ReadOff(Collector):
-    """The gauges of one status."""
+    """The gauges of one status, but for those of each credential: see `credential_gauges`."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -113,7 +113,6 @@ class _ReadOff(Collector):
         yield from _process(status)
         yield from _vault(status)
         yield from _providers(status)
-        yield from _credentials(status)
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -146,7 +145,7 @@ def _vault(status: Status) -> Iterator[Metric]:
         label = [one.name] if one.name else []  # [vault] itself bears none, as before there were several
         usable.add_metric(label, one.authenticated)
         if one.token_expires is not None:
-            ends.add_metric(label, _posix(one.token_expires, status))
+            ends.add_metric(label, posix(one.token_expires, status))
     yield usable
     yield ends
 
@@ -169,59 +168,7 @@ def _providers(status: Status) -> Iterator[Metric]:
     for one in status.providers:
         if one.quota is not None:
             quota.add_metric([one.name], one.quota.used / one.quota.limit)
-        retry_after.add_metric([one.name], _posix(one.opens_at, status) if math.isfinite(one.opens_at) else 0)
+        retry_after.add_metric([one.name], posix(one.opens_at, status) if math.isfinite(one.opens_at) else 0)
         outage.add_metric([one.name], one.in_outage)
         waiting.add_metric([one.name], one.waiting)
     yield from (retry_after, outage, waiting, quota)
-
-
-def _credentials(status: Status) -> Iterator[Metric]:
-    """One family per figure; a credential for which there is no figure yet has no sample."""
-    figures: Sequence[tuple[str, str, Callable[[CredentialStatus], float]]] = (
-        (
-            "rotator_token_expiry_timestamp_seconds",
-            "When the first consumer is left with an expired token.",
-            lambda one: _posix(one.served_until, status),
-        ),
-        (
-            "rotator_token_next_mint_timestamp_seconds",
-            "When the next token is asked for.",
-            lambda one: _posix(max(one.next_mint.at, status.now.elapsed), status),
-        ),
-        (
-            "rotator_token_last_success_timestamp_seconds",
-            "When the provider last gave a token.",
-            lambda one: _posix(one.last_success, status),
-        ),
-        (
-            "rotator_token_ready",
-            "Whether every consumer holds an unexpired token.",
-            lambda one: float(one.served_until > status.now.elapsed),
-        ),
-        (
-            "rotator_client_secret_expiry_timestamp_seconds",
-            "When the client secret ends, as its source says.",
-            lambda one: math.inf if one.secret is None else one.secret.at.timestamp(),
-        ),
-        ("rotator_consecutive_failures", "Failures in a row.", lambda one: float(one.attempts)),
-    )
-    for name, words, figure in figures:
-        family = GaugeMetricFamily(name, words, labels=["credential", "provider"])
-        for one in status.credentials:
-            value = figure(one)
-            if math.isfinite(value):
-                family.add_metric([one.name, one.provider], value)
-        yield family
-    states = GaugeMetricFamily(
-        "rotator_credential_state",
-        f"1 for the present state: {', '.join(State)}.",
-        labels=["credential", "provider", "state"],
-    )
-    for one in status.credentials:
-        states.add_metric([one.name, one.provider, one.state], 1)
-    yield states
-
-
-def _posix(elapsed: float, status: Status) -> float:
-    """A reading of the elapsed clock as POSIX seconds; what is infinite stays so."""
-    return status.now.wall.timestamp() + elapsed - status.now.elapsed

@@ -135,8 +135,11 @@ class CredentialStatus:
     @property
     def attempts(self) -> int:
         """Failures in a row, of the mint or of the sink that fails most."""
-        troubles = (self.trouble, *(sink.trouble for sink in self.sinks))
-        return max((trouble.attempts for trouble in troubles if trouble is not None), default=0)
+        most = 0 if self.trouble is None else self.trouble.attempts
+        for sink in self.sinks:
+            if sink.trouble is not None:
+                most = max(most, sink.trouble.attempts)
+        return most
 
 
 def of(
@@ -162,19 +165,19 @@ def of(
     """
     best = policy.best_token(seen, now)
     known = policy.tokens(seen)
-    trouble = _mint_trouble(spec, seen, around, now, broken=broken)
-    sinks = tuple(_sink(spec, name, kind, seen.sinks[name], best, now) for name, kind in kinds.items())
+    next_mint = policy.planned(spec, seen, around, best, now)
+    trouble = _mint_trouble(seen, next_mint, now, broken=broken)
+    sinks = tuple([_sink(spec, name, kind, seen.sinks[name], best, now) for name, kind in kinds.items()])
     until = served_until(seen)
-    token = best or max(known, key=lambda one: one.expires, default=None)
     return CredentialStatus(
         spec=spec,
         required=required,
         state=_state(seen, trouble, sinks, until, now),
-        token=token,
+        token=best or max(known, key=lambda one: one.expires, default=None),
         served_until=until,
         outage_budget=max(0.0, best.remaining(now)) if best is not None else 0.0,
-        next_mint=policy.next_mint(spec, seen, around, now),
-        last_success=max((seen.requested_at, *(one.issued.elapsed for one in known))),
+        next_mint=next_mint,
+        last_success=max([seen.requested_at, *[one.issued.elapsed for one in known]]),
         trouble=trouble,
         sinks=sinks,
         secret=seen.secret,
@@ -183,7 +186,7 @@ def of(
 
 def served_until(seen: Observation) -> float:
     """Until when every consumer is served: what the worst sink holds ends then. NEVER when one holds nothing."""
-    ends = (NEVER if view.holds is None else view.holds.expires for view in seen.sinks.values())
+    ends = [NEVER if view.holds is None else view.holds.expires for view in seen.sinks.values()]
     return min(ends, default=NEVER)
 
 
@@ -193,30 +196,24 @@ def is_failing(seen: Observation) -> bool:
 
 
 def _state(seen: Observation, trouble: Trouble | None, sinks: Sequence[SinkStatus], until: float, now: float) -> State:
-    troubles = [trouble, *(sink.trouble for sink in sinks)]
+    troubles = [one for one in (trouble, *[sink.trouble for sink in sinks]) if one is not None]
     # What has not been looked at, and has not failed either, is at its very beginning.
-    begun = seen.looked_at > NEVER and (until > NEVER or any(one is not None for one in troubles))
-    if not begun:
+    if seen.looked_at == NEVER or (until == NEVER and not troubles):
         return State.PENDING
     if until <= now:
         return State.EXPIRED
-    if any(one is not None and one.parked for one in troubles):
-        return State.PARKED
-    if any(one is not None for one in troubles):
-        return State.FAILING
-    return State.FRESH
+    if not troubles:
+        return State.FRESH
+    return State.PARKED if any(one.parked for one in troubles) else State.FAILING
 
 
-def _mint_trouble(
-    spec: CredentialSpec, seen: Observation, around: Surroundings, now: float, *, broken: float | None
-) -> Trouble | None:
+def _mint_trouble(seen: Observation, next_mint: policy.Plan, now: float, *, broken: float | None) -> Trouble | None:
     failure = seen.failure
     if failure is None:
         if broken is None:
             return None
         failure = Failure(Code.INTERNAL, Stage.READ, Code.INTERNAL.meaning, 1, now, broken)
-    again = policy.next_mint(spec, seen, around, now).at
-    return _trouble(failure, max(again, now), parked=policy.is_parked(seen))
+    return _trouble(failure, max(next_mint.at, now), parked=policy.is_parked(seen))
 
 
 def _sink(

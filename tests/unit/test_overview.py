@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rotator.core.errors import Code, RotationError
 from rotator.operate import status
-from rotator.overview import Overview
-from tests.unit.core.desk import Desk
+from rotator.overview import SLICE, Overview
+from tests.unit.core.desk import OPEN, SPEC, Desk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rotator.core.observation import Surroundings
+
+
+GATE = object()
 
 
 class Fleet:
@@ -27,6 +35,11 @@ class Fleet:
         self.trouble: RotationError | None = None
         self.steps = 0
         self.stopped: list[str] = []
+        self.address, self.entered, self.authenticated, self.token_expires = "https://vault", True, True, None
+
+    def around_gate(self, gate: object) -> Surroundings:
+        assert gate is GATE
+        return OPEN
 
     def faults(self) -> list[str]:
         return self.stopped
@@ -37,7 +50,15 @@ class Member:
 
     def __init__(self, desk: Desk) -> None:
         self.rotation = desk.rotation
+        self.sinks = desk.sinks
+        self.server = Server()
         self.required = True
+
+
+class Server:
+    """What a credential's provider is, as far as it matters."""
+
+    gate = GATE
 
 
 def overview(tmp_path: Path, **desks: Desk) -> tuple[Overview, Fleet]:
@@ -52,7 +73,7 @@ async def test_a_token_in_hand_that_no_sink_took_serves_nobody_and_its_sink_coun
     with ill.sinks[1].faults.on("write", RotationError(Code.FILE_NO_SPACE, "full")):
         await ill.run()
     told, _ = overview(tmp_path, well=well, ill=ill)
-    assert told.line() == "1 of 2 credentials served; 1 failing"
+    assert await told.line() == "1 of 2 credentials served; 1 failing"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +95,7 @@ async def test_the_line_says_what_is_wrong_with_the_daemon_itself(
     await desk.run()
     told, fleet = overview(tmp_path, billing=desk)
     told.reloaded, fleet.stopped = reloaded, stopped
-    assert told.line() == line
+    assert await told.line() == line
 
 
 async def test_consumers_are_served_until_the_first_of_their_sinks_holds_an_expired_token() -> None:
@@ -86,3 +107,41 @@ async def test_consumers_are_served_until_the_first_of_their_sinks_holds_an_expi
         await desk.run(after=301)
     assert status.served_until(desk.rotation.seen) == first.expires
     assert desk.rotation.served_until > first.expires
+
+
+async def test_very_many_are_counted_while_others_go_on(tmp_path: Path) -> None:
+    desk = Desk()
+    await desk.run()
+    told, fleet = overview(tmp_path, billing=desk)
+    fleet.members = {str(number): fleet.members["billing"] for number in range(2 * SLICE + 1)}
+    turns = count()
+
+    async def go_on() -> None:
+        while True:
+            next(turns)
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(go_on())
+    assert await told.line() == f"{2 * SLICE + 1} of {2 * SLICE + 1} credentials served"
+    other.cancel()
+    assert next(turns) == 3
+
+
+async def test_a_snapshot_tells_what_was_so_when_it_was_taken(tmp_path: Path) -> None:
+    billing, search = Desk(), Desk(spec=replace(SPEC, name="search"))
+    await billing.run()
+    await search.run()
+    told, fleet = overview(tmp_path, billing=billing, search=search)
+    fleet.broken = {"search": 5.0}
+    taken = told.snapshot()
+    first = billing.rotation.seen.in_hand
+    await billing.run(after=301)
+    fleet.members.clear()
+    fleet.broken.clear()
+    shown = taken.status()
+    assert [(one.name, one.state) for one in shown.credentials] == [("billing", "fresh"), ("search", "failing")]
+    assert shown.credentials[0].token == taken.credential("billing").token == first
+    assert taken.credential("search").trouble is not None
+    assert taken.explain("search")
+    with pytest.raises(KeyError):
+        taken.credential("nobody")

@@ -31,7 +31,7 @@ class Daemon:
     def faults(self) -> list[str]:
         return self.stopped
 
-    def line(self) -> str:
+    async def line(self) -> str:
         return "; ".join(["1 of 1 credentials served", *self.stopped])
 
 
@@ -172,7 +172,7 @@ def test_a_reload_begins_with_its_time_and_ends_with_ready_whatever_came_of_it_r
         await asyncio.sleep(10.25)
         manager.reloading()
         await asyncio.sleep(1)
-        manager.reloaded()
+        await manager.reloaded()
         await asyncio.sleep(1)
 
     told(listening, reloads)
