@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -48,27 +49,38 @@ class Meters:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._mints = Counter("rotator_mints", "Token requests.", ["provider", "result"], registry=self.registry)
-        self._deliveries = Counter("rotator_deliveries", "Writes to sinks.", ["sink", "result"], registry=self.registry)
-        self._mint_seconds = Histogram(
-            "rotator_mint_duration_seconds",
-            "Token requests.",
-            ["provider"],
-            buckets=MINT_BUCKETS,
-            registry=self.registry,
+        # What the library finds anew for each set of labels, four times per refresh, is kept.
+        self._mints = cache(
+            Counter("rotator_mints", "Token requests.", ["provider", "result"], registry=self.registry).labels
         )
-        self._delivery_seconds = Histogram(
-            "rotator_delivery_duration_seconds",
-            "Writes to sinks.",
-            ["sink"],
-            buckets=DELIVERY_BUCKETS,
-            registry=self.registry,
+        self._deliveries = cache(
+            Counter("rotator_deliveries", "Writes to sinks.", ["sink", "result"], registry=self.registry).labels
         )
-        self._local = Counter(
-            "rotator_local_requests",
-            "Questions at the local socket, by what came of them.",
-            ["result"],
-            registry=self.registry,
+        self._mint_seconds = cache(
+            Histogram(
+                "rotator_mint_duration_seconds",
+                "Token requests.",
+                ["provider"],
+                buckets=MINT_BUCKETS,
+                registry=self.registry,
+            ).labels
+        )
+        self._delivery_seconds = cache(
+            Histogram(
+                "rotator_delivery_duration_seconds",
+                "Writes to sinks.",
+                ["sink"],
+                buckets=DELIVERY_BUCKETS,
+                registry=self.registry,
+            ).labels
+        )
+        self._local = cache(
+            Counter(
+                "rotator_local_requests",
+                "Questions at the local socket, by what came of them.",
+                ["result"],
+                registry=self.registry,
+            ).labels
         )
         self._lateness = Histogram(
             "rotator_scheduling_lateness_seconds",
@@ -79,13 +91,13 @@ class Meters:
 
     def minted(self, provider: str, result: str, seconds: float) -> None:
         """A token request has ended, with `ok` or the code of an error."""
-        self._mints.labels(provider, result).inc()
-        self._mint_seconds.labels(provider).observe(seconds)
+        self._mints(provider, result).inc()
+        self._mint_seconds(provider).observe(seconds)
 
     def delivered(self, kind: str, result: str, seconds: float) -> None:
         """A write to a sink of this kind has ended, with `ok` or the code of an error."""
-        self._deliveries.labels(kind, result).inc()
-        self._delivery_seconds.labels(kind).observe(seconds)
+        self._deliveries(kind, result).inc()
+        self._delivery_seconds(kind).observe(seconds)
 
     def late(self, seconds: float) -> None:
         """A pass has begun so long after its date."""
@@ -93,7 +105,7 @@ class Meters:
 
     def asked(self, result: str) -> None:
         """A question at the local socket has been answered."""
-        self._local.labels(result).inc()
+        self._local(result).inc()
 
     def exposition(self, status: Status) -> bytes:
         """Everything, as a scrape gets it."""

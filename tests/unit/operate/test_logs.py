@@ -91,6 +91,12 @@ def test_an_event_that_cannot_be_written_is_told_as_that_and_raises_nothing_r06(
     assert line["detail"].startswith("OverflowError at ")
 
 
+def test_letters_beyond_ascii_are_written_as_they_are(lines: Any) -> None:
+    stream = io.StringIO()
+    lines(lambda log: log.event("token.minted", credential="größe"), stream=stream)
+    assert '"credential": "größe"' in stream.getvalue()
+
+
 def test_retries_are_told_at_debug_level_only(lines: Any) -> None:
     assert lines(lambda log: log.event("token.mint_retried")) == []
     assert lines(lambda log: log.event("token.mint_retried"), "debug")[0]["level"] == "debug"

@@ -63,6 +63,11 @@ def test_whatever_stands_under_a_telling_key_is_cut_out(key: str) -> None:
     assert redact_fields({key: {"deep": ["CANARY"]}}) == {key: CUT}
 
 
+def test_a_secret_is_cut_out_of_a_key_too() -> None:
+    cut: dict[str, object] = {f"Bearer {CUT}": 1, "a": {f"Bearer {CUT}": 2}}
+    assert redact_fields({"Bearer CANARY": 1, "a": {"Bearer CANARY": 2}}) == cut
+
+
 KEPT: dict[str, object] = {
     "credential": "billing",
     "fingerprint": "0123456789ab",
