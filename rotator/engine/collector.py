@@ -1,10 +1,10 @@
 """Python's cyclic garbage collector, kept from stopping everything.
 
 A full collection looks at every object that lives, with the event loop stopped: at 10,000 credentials a third of a
-second, at 100,000 seconds, whenever what lives long has grown by a quarter. Tokens that are due wait for that. But hardly
-anything of rotator's is garbage that only a full collection finds: after 480 refreshes it was 132 objects. So what is
-young is collected as ever, what lives long is not looked at, and a full collection is made once an hour, where its
-seconds are a thousandth of the time.
+second, at 100,000 seconds, whenever what lives long has grown by a quarter. Tokens that are due wait for that. But
+hardly anything of rotator's is garbage that only a full collection finds: after 480 refreshes it was 132 objects. So
+what is young is collected as ever, what lives long is not looked at, and a full collection is made once an hour, where
+its seconds are a thousandth of the time.
 """
 
 from __future__ import annotations
