@@ -33,6 +33,7 @@ MEASUREMENTS = (
     "contenders",
     "files",
     "footprint",
+    "scale",
 )
 """The modules of this folder that measure, in the order of the page: `tests.reliability.figures.Measurement`, whose
 `measure` takes a size as well; SMALL is the one of a trial, where it has one."""

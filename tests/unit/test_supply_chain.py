@@ -13,7 +13,11 @@ from tests.support.sbom import invalid, merged
 from tests.support.tree_secrets import Excuse, Finding, excuses, findings, unexplained
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-reliability.lock", "requirements-docs.lock"]
+LOCKS = [
+    "requirements.lock",
+    *(f"requirements-{group}.lock" for group in ("bench", "deploy", "dev", "docs", "reliability")),
+]
+NODE = ["tests/authserver", "tests/bench/node"]
 REQUIREMENT = re.compile(r"[a-z0-9][a-z0-9.-]*==[^\s;]+( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
 
 
@@ -37,8 +41,9 @@ def test_what_is_tested_is_what_is_installed(lock: str) -> None:
     assert sorted(installed - tested) == []
 
 
-def test_the_packages_of_the_authorization_server_have_hashes_and_no_address() -> None:
-    lock = json.loads((ROOT / "tests/authserver/package-lock.json").read_text())
+@pytest.mark.parametrize("place", NODE)
+def test_the_packages_of_node_have_hashes_and_no_address(place: str) -> None:
+    lock = json.loads((ROOT / place / "package-lock.json").read_text())
     packages = {name: package for name, package in lock["packages"].items() if name}
     assert len(packages) > 20
     assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
