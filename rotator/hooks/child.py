@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TERM_GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
-KILL_GRACE = 2.0
+KILL_GRACE = 5.0
 """Seconds until a killed process is given up: one that waits for a device dies when that answers."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ EVENTS = 500
 UNTOLD = frozenset({"process.vitals", "token.mint_retried", "token.delivery_retried"})
 """What is told at debug level only, and would push out what matters."""
 
-LIFE = 2
-"""Figures per life: when it began and when it ends."""
-
-_NONE = array("d")
+_LIFE = Struct("dd")
+"""When it began and when it ends: as bytes, as there may be a hundred thousand credentials with six lives each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class History:
         self.events: deque[Event] = deque(maxlen=EVENTS)
         self._journal = journal
         self._clock = clock
-        self._lives: dict[str, array[float]] = {}
+        self._lives: dict[str, bytes] = {}
 
     def event(self, name: str, /, **fields: object) -> None:
         """See `rotator.core.ports.Journal`."""
@@ -78,8 +76,7 @@ class History:
 
     def lives(self, credential: str) -> list[tuple[float, float]]:
         """When the last tokens of a credential began and end, on the elapsed clock, the oldest first."""
-        kept = self._lives.get(credential, _NONE)[:]  # in one go, as in `last`
-        return list(zip(kept[::LIFE], kept[1::LIFE], strict=True))
+        return [(began, ends) for began, ends in _LIFE.iter_unpack(self._lives.get(credential, b""))]
 
     def last(self, credential: str, count: int) -> list[Event]:
         """The last events of a credential, the newest first."""
@@ -97,6 +94,6 @@ class History:
             return  # nobody tells it so; and a journal does not raise
         ends = now.when(expires_at).elapsed
         began = ends - lifetime if isinstance(lifetime, float | int) else now.elapsed
-        kept = self._lives.setdefault(str(fields["credential"]), array("d"))
-        kept.extend((began, ends))
-        del kept[: -LIFE * LIVES]
+        credential = str(fields["credential"])
+        kept = self._lives.get(credential, b"") + _LIFE.pack(began, ends)
+        self._lives[credential] = kept[-LIVES * _LIFE.size :]

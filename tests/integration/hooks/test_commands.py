@@ -316,7 +316,7 @@ async def tick(gaps: list[float]) -> None:
 
 @as_root
 async def test_r08_a_program_that_cannot_be_loaded_holds_up_nobody_but_its_hook(tmp_path: Path) -> None:
-    path = script(tmp_path, 'touch "$HOME_OF_TEST/ran"')
+    path = script(tmp_path, 'sleep 1; touch "$HOME_OF_TEST/ran"')
     before = children()
     holder = hold_up(path, seconds=3)
     gaps: list[float] = []

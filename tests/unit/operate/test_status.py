@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from rotator.core.errors import Code, RotationError
 from rotator.core.observation import NEVER, Stage
 from rotator.operate.status import MEANING, CredentialStatus, State, of
 from rotator.testing import MemorySink
-from tests.support.fleets import night_status
+from tests.support.fleets import NOW, Case, failure, night_status
 from tests.unit.core.desk import OPEN, Desk
 
 DOWN = RotationError(Code.PROVIDER_UNREACHABLE, "nobody there")
@@ -193,3 +194,31 @@ def test_every_state_is_counted() -> None:
     assert list(counts) == list(State)
     assert sum(counts.values()) == len(night_status().credentials)
     assert all(counts.values()), "the night shows every one"
+
+
+@pytest.mark.parametrize("case", [Case("billing", looked=False), Case("billing", ages=())], ids=["unseen", "unminted"])
+def test_what_is_at_its_beginning_and_has_not_failed_is_pending(case: Case) -> None:
+    assert case.status().state is State.PENDING
+
+
+def test_a_next_attempt_is_never_in_the_past() -> None:
+    trouble = Case("billing", mint=failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, 2000.0, 3, ago=1000.0)).status().trouble
+    assert trouble is not None
+    assert trouble.next_attempt == NOW.elapsed
+
+
+def test_failures_in_a_row_are_those_of_what_fails_most() -> None:
+    sinks = {f"file:/run/{row}": failure(Code.FILE_NO_SPACE, Stage.DELIVER, 95.0, row) for row in (3, 6, 2)}
+    assert Case("billing", sinks=sinks).status().attempts == 6
+    mint = failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, 95.0, 9)
+    assert Case("billing", sinks=sinks, mint=mint).status().attempts == 9
+    assert Case("billing").status().attempts == 0
+
+
+def test_a_token_from_other_inputs_is_not_shown_while_there_is_one_from_todays_however_long_it_lives() -> None:
+    case = Case("billing")
+    held = case.tokens()[0]
+    other = replace(held, fingerprint="0123456789ab", inputs="another", lifetime=9000.0)
+    seen = replace(case.observation(), in_hand=other)
+    kinds = {name: "vault" for name in case.names}
+    assert of(case.spec(), seen, OPEN, NOW.elapsed, kinds=kinds).token == held
