@@ -202,7 +202,8 @@ def test_what_is_at_its_beginning_and_has_not_failed_is_pending(case: Case) -> N
 
 
 def test_a_next_attempt_is_never_in_the_past() -> None:
-    trouble = Case("billing", mint=failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, 2000.0, 3, ago=1000.0)).status().trouble
+    overdue = failure(Code.PROVIDER_TIMEOUT, Stage.GRANT, 2000.0, 3, ago=1000.0)
+    trouble = Case("billing", ages=(400.0,), mint=overdue).status().trouble
     assert trouble is not None
     assert trouble.next_attempt == NOW.elapsed
 
@@ -220,5 +221,5 @@ def test_a_token_from_other_inputs_is_not_shown_while_there_is_one_from_todays_h
     held = case.tokens()[0]
     other = replace(held, fingerprint="0123456789ab", inputs="another", lifetime=9000.0)
     seen = replace(case.observation(), in_hand=other)
-    kinds = {name: "vault" for name in case.names}
+    kinds = dict.fromkeys(case.names, "vault")
     assert of(case.spec(), seen, OPEN, NOW.elapsed, kinds=kinds).token == held
