@@ -1,7 +1,7 @@
 """Who is next of those that need a token: see docs/adr/0021-an-engine-for-a-hundred-thousand.md.
 
-First who nears the end of what its consumers have, then who has nothing for them, then who has enough for now; in each
-of these the least remaining life first.
+Least remaining life first, from those whose token expired the longest ago on; and whoever never had a token, and so has
+no consumers that worked until now, comes after those whose token has ended or nears its end, before all others.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def need_of(seen: Observation) -> Need:
 class Line:
     """Those who wait."""
 
-    __slots__ = ("_needs", "_served", "_unserved")
+    __slots__ = ("_had", "_needs", "_new")
 
     def __init__(self) -> None:
         self._needs: dict[str, Need] = {}
-        self._served = Ranks()
-        self._unserved = Ranks()
+        self._had = Ranks()
+        self._new = Ranks()
 
     def __len__(self) -> int:
         return len(self._needs)
@@ -59,13 +59,13 @@ class Line:
         """Queue up; once is enough."""
         if name not in self._needs:
             self._needs[name] = need
-            (self._unserved if need.until == NEVER else self._served).put(name, need.until)
+            (self._new if need.until == NEVER else self._had).put(name, need.until)
 
     def leave(self, name: str) -> None:
         """Wait no longer; it need not have waited."""
         if self._needs.pop(name, None) is not None:
-            self._served.drop(name)
-            self._unserved.drop(name)
+            self._had.drop(name)
+            self._new.drop(name)
 
     def take(self, now: float) -> tuple[str, Need]:
         """Take out who is next, `now` being on the elapsed clock.
@@ -73,16 +73,9 @@ class Line:
         Raises:
             LookupError: Nobody waits.
         """
-        self._sort_out_the_expired(now)
-        served, unserved = self._served.first(), self._unserved.first()
-        if served is not None and (unserved is None or self._needs[served[1]].urgent_from <= now):
-            _, name = self._served.take()
+        first, newcomer = self._had.first(), self._new.first()
+        if first is not None and (newcomer is None or self._needs[first[1]].urgent_from <= now):
+            _, name = self._had.take()
         else:
-            _, name = self._unserved.take()
+            _, name = self._new.take()
         return name, self._needs.pop(name)
-
-    def _sort_out_the_expired(self, now: float) -> None:
-        """Whose token has ended while it waited has nothing for its consumers any more."""
-        while (first := self._served.first()) is not None and first[0] <= now:
-            until, name = self._served.take()
-            self._unserved.put(name, until)

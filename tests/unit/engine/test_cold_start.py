@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
 
-from rotator.core.errors import Code, RotationError
 from rotator.core.model import ClientCredentials, CredentialSpec
 from rotator.core.rotation import Rotation
 from rotator.engine.dispatcher import PASSES, Dispatcher
@@ -28,7 +26,6 @@ SHORT, LONG = 40.0, 1200.0
 """Seconds that tokens live."""
 
 FEW = 20
-DOWN = RotationError(Code.PROVIDER_UNREACHABLE, "nobody there")
 
 
 class SlowSource(MemorySource):
@@ -104,26 +101,3 @@ def test_no_renewal_expires_in_a_start_that_lasts_longer_than_a_life_r03(
     assert expired == []
     assert took > 2 * SHORT
     assert renewed > 2 * FEW, "they were renewed again and again meanwhile"
-
-
-def test_after_an_outage_who_has_got_a_token_keeps_it_while_the_others_get_theirs_h05() -> None:
-    many = 600
-
-    async def outage() -> tuple[list[dict[str, object]], float]:
-        world = Start(many, RATE)
-        await world.dispatcher.first_round()
-        with ExitStack() as down:
-            for endpoint in world.endpoints.values():
-                down.enter_context(endpoint.faults.on("mint", DOWN))
-            await asyncio.sleep(2 * LONG)
-        began = world.clock.elapsed()
-        world.journal.events.clear()
-        while len(world.endpoints[LONG].requests) < 2 * many:  # noqa: ASYNC110  in virtual time looking costs nothing
-            await asyncio.sleep(1)
-        took, expired = world.clock.elapsed() - began, world.journal.named("token.expired")
-        await world.end()
-        return expired, took
-
-    expired, took = run_in_virtual_time(outage())
-    assert expired == []
-    assert took > 2 * SHORT

@@ -38,7 +38,7 @@ def test_the_least_remaining_life_goes_first_whoever_came_first() -> None:
     gate = Gate("thx", Limits())
     for name, served_until in (("late", 300.0), ("expired", -5.0), ("never served", NEVER), ("soon", 20.0)):
         gate.join(name, Need(served_until, served_until - 10.0))
-    assert [name for _, name in drive(gate, 0, 1)] == ["never served", "expired", "soon", "late"]
+    assert [name for _, name in drive(gate, 0, 1)] == ["expired", "never served", "soon", "late"]
 
 
 @given(count=st.integers(1, 30), period=st.sampled_from([1.0, 60.0]), waiting=st.integers(1, 100))

@@ -1,4 +1,4 @@
-"""Who is next: those near the end of what they have, those who have nothing, those who have enough."""
+"""Who is next: those whose token has ended or nears its end, those who never had one, those who have enough."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_who_nears_the_end_goes_before_who_has_nothing_and_that_one_before_who_h
     assert lined_up(needs, now=500.0) == ["near its end", "nothing", "enough"]
 
 
-def test_among_those_without_a_good_token_whoever_lost_it_first_goes_first_r03_h05() -> None:
+def test_whoever_lost_its_token_first_goes_first_and_before_who_never_had_one_r03_h05() -> None:
     needs = {"late": Need(90.0, 80.0), "early": Need(30.0, 20.0), "never": NOTHING}
-    assert lined_up(needs, now=100.0) == ["never", "early", "late"]
+    assert lined_up(needs, now=100.0) == ["early", "late", "never"]
 
 
 def test_among_those_that_near_the_end_and_among_those_that_have_enough_the_least_life_goes_first_c10() -> None:
@@ -47,14 +47,9 @@ def test_who_comes_near_its_end_or_loses_its_token_while_it_waits_is_ordered_by_
     assert [line.take(now)[0] for now in (30.0, 45.0, 60.0, 68.0)] == ["nothing", "a", "also nothing", "b"]
 
 
-def test_whoever_has_expired_while_it_waited_is_not_near_its_end_any_more_h05() -> None:
-    line = Line()
-    line.join("expired", Need(50.0, 40.0))
-    line.join("near its end", Need(70.0, 55.0))
-    assert [line.take(60.0) for _ in range(2)] == [
-        ("near its end", Need(70.0, 55.0)),
-        ("expired", Need(50.0, 40.0)),
-    ]
+def test_whoever_has_expired_while_it_waited_goes_before_who_nears_its_end_h05() -> None:
+    needs = {"near its end": Need(70.0, 55.0), "expired": Need(50.0, 40.0)}
+    assert lined_up(needs, now=60.0) == ["expired", "near its end"]
 
 
 def test_who_has_left_is_not_taken_and_may_come_again() -> None:
