@@ -80,7 +80,7 @@ class Rotation:
         self._told = Chronicle(spec, journal)
         self._said: ClientCredentials | RotationError | None = None
         self._said_at = NEVER
-        self._minted: str | None = None
+        self._minted: tuple[str, ...] = ()
 
     def force(self) -> None:
         """Ask for a mint in the next pass although none may be due."""
@@ -103,7 +103,7 @@ class Rotation:
         if best is None:
             return
         began = best.issued.elapsed
-        if best.fingerprint != self._minted:
+        if best.fingerprint not in self._minted:
             began = min(began, now.when(best.issued.wall).elapsed)
         issued = Moment(now.at(began), began)
         self.seen = replace(self.seen, in_hand=replace(best, issued=issued))
@@ -261,7 +261,7 @@ class Rotation:
             self._mint_failed(error, around, _stage(error))
             return
         if not repeated:
-            self._minted = minted.fingerprint
+            self._minted = (*self._minted[-1:], minted.fingerprint)
         held = policy.best_token(self.seen, now.elapsed)
         better = held is None or (not repeated and minted.expires > held.expires)
         self.seen = replace(
@@ -312,8 +312,32 @@ class Rotation:
         first, *others = (self._deliver(sink, token, around) for sink in sinks)
         await (asyncio.gather(first, *others) if others else first)
 
+    async def _write(self, sink: Sink, token: BearerToken) -> TokenRecord | RotationError:
+        """Write a token; where one of ours stays for the dates of a clock that was set back since, date that one first.
+
+        The clock is found to be wrong within a second, in which a mint may fall.
+        """
+        record = TokenRecord.of(token)
+        written = await self._attempt(sink.write(record))
+        dated = None if isinstance(written, RotationError) else self._dated_anew(written)
+        if dated is None:
+            return written
+        again = await self._attempt(sink.write(dated))
+        return again if isinstance(again, RotationError) else await self._attempt(sink.write(record))
+
+    def _dated_anew(self, written: TokenRecord) -> TokenRecord | None:
+        """A record of a token minted here, by the clock as it is now; None where its dates are no later than that."""
+        now = self._clock.now()
+        for token in policy.tokens(self.seen):
+            if token.fingerprint == written.fingerprint and token.fingerprint in self._minted:
+                issued = Moment(now.at(token.issued.elapsed), token.issued.elapsed)
+                dated = TokenRecord.of(replace(token, issued=issued))
+                ahead = (written.expires_at - dated.expires_at).total_seconds()
+                return dated if ahead > policy.SAME_EXPIRY else None
+        return None
+
     async def _deliver(self, sink: Sink, token: BearerToken, around: Surroundings) -> None:
-        written = await self._attempt(sink.write(TokenRecord.of(token)))
+        written = await self._write(sink, token)
         before = self.seen.sinks[sink.name].failure
         if isinstance(written, RotationError):
             self._sink_failed(sink, self._failure(written, Stage.DELIVER, before))

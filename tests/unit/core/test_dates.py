@@ -70,6 +70,27 @@ async def test_c02_a_step_back_lengthens_no_life_that_is_known_from_dates_only()
     assert (record(desk).expires_at - desk.clock.now().wall).total_seconds() == 540
 
 
+async def test_c02_a_token_minted_before_a_step_back_is_noticed_takes_the_place_of_the_one_before() -> None:
+    desk = Desk()
+    await desk.run()
+    desk.clock.step(-400)
+    await desk.run(after=301)
+    assert desk.held == ["client.token.2"] * 2
+    assert (record(desk).expires_at - desk.clock.now().wall).total_seconds() == 600
+    assert desk.journal.named("token.delivery_failed") == []
+
+
+async def test_h08_a_token_of_another_writer_keeps_its_dates_whatever_our_clock_does() -> None:
+    desk = Desk()
+    await desk.run()
+    theirs = anothers(record(desk), 200)
+    for sink in desk.sinks:
+        sink.record = theirs
+    desk.clock.step(-400)
+    await desk.run(after=301)
+    assert [sink.record for sink in desk.sinks] == [theirs] * 2
+
+
 async def test_h01_a_sink_that_holds_as_good_a_token_of_another_writer_is_left_alone() -> None:
     desk = Desk(sinks=1)
     await desk.run(after=0.5)
