@@ -223,11 +223,12 @@ class Daemon:
     async def _take_over(self, loaded: Loaded) -> None:
         # What is raised beyond ConfigError ends the daemon: it may have broken off halfway.
         try:
-            changes = await self.fleet.apply(loaded)
+            async with self.discovery.turn:
+                changes = await self.fleet.apply(loaded)
+                self.discovery.apply(loaded.settings)
         except ConfigError as error:
             self._tell_rejected(error)
             return
-        self.discovery.apply(loaded.settings)
         await self._admin.reload(loaded)
         self.loaded = loaded
         self.overview.reloaded = True

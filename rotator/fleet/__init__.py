@@ -213,14 +213,17 @@ class Fleet:
         if name in self.members:
             return f"there is a credential {name} already"
         try:
+            problems = []
+            if any(section.type == "file" or section.after_write for section in origin.sample.sinks):
+                problems = await self._ground.try_out(f"discover.{origin.place}", name, origin.credential())
+            if problems:
+                return f"{problems[0].key}: {problems[0].found}"
             one = self._ground.member(name, origin, None)
-            problems = await self._ground.try_out(f"discover.{origin.place}", name, origin.credential())
         except UnusableKeyError as error:
             return str(error)
-        if problems:
-            return f"{problems[0].key}: {problems[0].found}"
         clash = next((sink.name for sink in one.bare_sinks if sink.name in written), None)
         if clash is not None:
+            await one.close()
             return f"a credential that is written out in the configuration delivers to {clash}"
         self.members[name] = one
         return ""

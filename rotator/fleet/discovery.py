@@ -69,6 +69,8 @@ class Discovery:
 
     Attributes:
         searches: What is known, by the table's name.
+        turn: Held while keys are looked for. Who takes over another configuration holds it as well, for the fleet and
+            the searches together: nothing is taken up by a template, or at a provider, that is no more.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Discovery:
         self._clock = clock
         self._journal = journal
         self._removed = removed
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._looked = asyncio.Event()
 
@@ -99,10 +101,10 @@ class Discovery:
         """Look again and again, each table at its own interval."""
         while True:
             self._changed.clear()
-            now = self._clock.now().elapsed
+            now = self._clock.elapsed()
             due = {place: self._due(search) for place, search in self.searches.items()}
             await self.look([place for place, at in due.items() if at <= now])
-            ahead = min(map(self._due, self.searches.values()), default=math.inf) - self._clock.now().elapsed
+            ahead = min(map(self._due, self.searches.values()), default=math.inf) - self._clock.elapsed()
             try:
                 await asyncio.wait_for(self._changed.wait(), None if ahead == math.inf else max(ahead, 0.0))
             except TimeoutError:
@@ -118,7 +120,7 @@ class Discovery:
             only: The credentials to take up; None takes all.
             how: See `Fleet.take_up`.
         """
-        async with self._turn:
+        async with self.turn:
             for place in list(self.searches) if places is None else places:
                 if place in self.searches:
                     await self._look(place, self.searches[place], only, how)
@@ -155,7 +157,7 @@ class Discovery:
             self._failed(place, search, error)
             return
         finally:
-            search.tried_at = self._clock.now().elapsed
+            search.tried_at = self._clock.elapsed()
         search.listed = True
         if search.failure is not None:
             search.failure = None
