@@ -85,7 +85,7 @@ def load_private_keys() -> None:
 
     It is a tenth of what a start costs, and most configurations have no private keys.
     """
-    import rotator.oauth.private_key  # noqa: F401, PLC0415
+    import rotator.oauth.private_key  # noqa: F401, PLC0415  that it is loaded is all that is wanted
 
 
 def thumbprint(certificate: Secret) -> str:

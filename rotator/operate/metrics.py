@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -56,23 +56,12 @@ class Meters:
         self._deliveries = cache(
             Counter("rotator_deliveries", "Writes to sinks.", ["sink", "result"], registry=self.registry).labels
         )
+        timed = partial(Histogram, registry=self.registry)
         self._mint_seconds = cache(
-            Histogram(
-                "rotator_mint_duration_seconds",
-                "Token requests.",
-                ["provider"],
-                buckets=MINT_BUCKETS,
-                registry=self.registry,
-            ).labels
+            timed("rotator_mint_duration_seconds", "Token requests.", ["provider"], buckets=MINT_BUCKETS).labels
         )
         self._delivery_seconds = cache(
-            Histogram(
-                "rotator_delivery_duration_seconds",
-                "Writes to sinks.",
-                ["sink"],
-                buckets=DELIVERY_BUCKETS,
-                registry=self.registry,
-            ).labels
+            timed("rotator_delivery_duration_seconds", "Writes to sinks.", ["sink"], buckets=DELIVERY_BUCKETS).labels
         )
         self._local = cache(
             Counter(
